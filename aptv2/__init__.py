@@ -1,0 +1,58 @@
+"""Finds, follows and poses animals in video. This module is the public surface, nothing else."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from aptv2.datasets import read_annotations
+    from aptv2.errors import BrokenVideoError, InputError
+    from aptv2.evaluation import score_keypoints, score_tracking
+    from aptv2.inference import track_video
+    from aptv2.models import load_detector, load_pose_model, load_tracker
+    from aptv2.skeleton import ANIMAL17, Skeleton
+    from aptv2.tables import Frames, PoseTable
+
+# Loaded when first used, so that `import aptv2` and `aptv2 --help` do not wait for torch.
+_HOMES = {
+    "ANIMAL17": "skeleton",
+    "BrokenVideoError": "errors",
+    "Frames": "tables",
+    "InputError": "errors",
+    "PoseTable": "tables",
+    "Skeleton": "skeleton",
+    "load_detector": "models",
+    "load_pose_model": "models",
+    "load_tracker": "models",
+    "read_annotations": "datasets",
+    "score_keypoints": "evaluation",
+    "score_tracking": "evaluation",
+    "track_video": "inference",
+}
+
+__all__ = [
+    "ANIMAL17",
+    "BrokenVideoError",
+    "Frames",
+    "InputError",
+    "PoseTable",
+    "Skeleton",
+    "load_detector",
+    "load_pose_model",
+    "load_tracker",
+    "read_annotations",
+    "score_keypoints",
+    "score_tracking",
+    "track_video",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'aptv2' has no attribute '{name}'")
+    return getattr(import_module(f"aptv2.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,11 @@
+"""The error a user sees: one sentence that names the file and the field and says what to do."""
+
+from __future__ import annotations
+
+
+class InputError(ValueError):
+    """Something a user gave cannot be used. The command line prints it and exits with 2."""
+
+
+class BrokenVideoError(InputError):
+    """A video that can be read only up to some frame; what came before it is good."""

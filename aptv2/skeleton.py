@@ -1,0 +1,132 @@
+"""Joints of an animal: names, left-right pairs, limbs, OKS sigmas and colours.
+
+A :class:`Skeleton` travels with the data. `ANIMAL17` is the joint list of AP-10K, APT-36K and
+APTv2 and the default everywhere; a data set with other joints brings its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+LEFT, RIGHT, MIDDLE = "#f58231", "#3cb4e6", "#8bd450"
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """A joint list.
+
+    Parameters
+    ----------
+    names
+        One name per joint, in the order of the arrays.
+    limbs
+        Pairs of joint indices (0-based) that are drawn as a line.
+    sigmas
+        Fall-off of the object keypoint similarity per joint, as COCO defines it. Empty means
+        the mean of the 17 animal joints for each.
+    upper
+        Joints of the front half of the body, for half-body augmentation.
+
+    Raises
+    ------
+    ValueError
+        Where names repeat, or where limbs, sigmas or upper joints do not fit the names.
+    """
+
+    names: tuple[str, ...]
+    limbs: tuple[tuple[int, int], ...] = ()
+    sigmas: tuple[float, ...] = ()
+    upper: tuple[int, ...] = ()
+    pairs: tuple[tuple[int, int], ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        names, count = self.names, len(self.names)
+        if len(set(names)) != count:
+            raise ValueError(f"joint names repeat: {', '.join(names)}")
+        if not self.sigmas:
+            object.__setattr__(self, "sigmas", (0.067,) * count)
+        if len(self.sigmas) != count:
+            raise ValueError(f"{count} joints but {len(self.sigmas)} sigmas")
+        if any(not 0 <= joint < count for limb in self.limbs for joint in limb):
+            raise ValueError(f"a limb names a joint outside 0 to {count - 1}")
+        if any(not 0 <= joint < count for joint in self.upper):
+            raise ValueError(f"an upper-body joint is outside 0 to {count - 1}")
+        object.__setattr__(self, "pairs", _left_right_pairs(names))
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def flip(self) -> np.ndarray:
+        """Index array (joints,), int64: where each joint's mirror twin stands."""
+        order = np.arange(len(self))
+        for left, right in self.pairs:
+            order[[left, right]] = right, left
+        return order
+
+    @property
+    def colours(self) -> list[str]:
+        """One hex colour per joint: warm left, cool right, green middle."""
+        lefts, rights = {a for a, _ in self.pairs}, {b for _, b in self.pairs}
+        return [LEFT if j in lefts else RIGHT if j in rights else MIDDLE for j in range(len(self))]
+
+
+def _left_right_pairs(names: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
+    """Pairs found by name: `left_x` and `right_x`, or `l_x` and `r_x`, in any case."""
+    index = {name.lower(): i for i, name in enumerate(names)}
+    pairs = []
+    for name, i in index.items():
+        for left, right in (("left", "right"), ("l_", "r_")):
+            if left in name and (j := index.get(name.replace(left, right))) is not None:
+                pairs.append((i, j))
+                break
+    return tuple(pairs)
+
+
+# Names and sigmas as AP-10K publishes them; the sigmas are scaled as pycocotools expects.
+ANIMAL17 = Skeleton(
+    names=(
+        "left_eye",
+        "right_eye",
+        "nose",
+        "neck",
+        "root_of_tail",
+        "left_shoulder",
+        "left_elbow",
+        "left_front_paw",
+        "right_shoulder",
+        "right_elbow",
+        "right_front_paw",
+        "left_hip",
+        "left_knee",
+        "left_back_paw",
+        "right_hip",
+        "right_knee",
+        "right_back_paw",
+    ),
+    limbs=(
+        (0, 1),
+        (0, 2),
+        (1, 2),
+        (2, 3),
+        (3, 4),
+        (3, 5),
+        (5, 6),
+        (6, 7),
+        (3, 8),
+        (8, 9),
+        (9, 10),
+        (4, 11),
+        (11, 12),
+        (12, 13),
+        (4, 14),
+        (14, 15),
+        (15, 16),
+    ),
+    sigmas=(
+        (0.025, 0.025, 0.026, 0.035, 0.035) + (0.079, 0.072, 0.062) * 2 + (0.107, 0.087, 0.089) * 2
+    ),
+    upper=(0, 1, 2, 3, 5, 6, 7, 8, 9),
+)
