@@ -1,0 +1,61 @@
+"""The detection head: where the animals of a frame are, whatever their species."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from aptv2.models.lite.pyramid import Block, Pyramid
+
+STRIDE = 8  # pixels of a cell
+REACH = 32.0  # pixels; the distance to a side that an output of 0 means
+
+
+class DetectionHead(nn.Module):
+    """Centres and sides at stride 8, without anchors.
+
+    A map says how likely a cell is an animal's centre (CenterNet, Zhou et al. 2019); four others
+    give the distances from the cell to the sides of its box (FCOS, Tian et al. 2019).
+    """
+
+    def __init__(self, width: int = 96) -> None:
+        super().__init__()
+        self.pyramid = Pyramid(width)
+        self.centre = nn.Sequential(Block(width), nn.Conv2d(width, 1, 1))
+        self.sides = nn.Sequential(Block(width), nn.Conv2d(width, 4, 1))
+        nn.init.constant_(self.centre.get_parameter("1.bias"), -3.0)  # few cells are centres
+
+    def forward(self, features: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """Centre logits (N, 1, h, w), distances (N, 4, h, w) left, top, right, bottom in pixels."""
+        x8, _ = self.pyramid(features)
+        return self.centre(x8), self.sides(x8).float().clamp(-4, 4).exp() * REACH
+
+
+def cell_centres(height: int, width: int, device: torch.device | None = None) -> Tensor:
+    """Pixel positions (2, h, w), x and y, of the cells' middles."""
+    y, x = torch.meshgrid(
+        torch.arange(height, device=device), torch.arange(width, device=device), indexing="ij"
+    )
+    return (torch.stack([x, y]) + 0.5) * STRIDE - 0.5
+
+
+def corner_boxes(distances: Tensor) -> Tensor:
+    """Distances (N, 4, h, w) to left, top, right, bottom -> corners x0, y0, x1, y1, same shape."""
+    middle = cell_centres(distances.shape[2], distances.shape[3], distances.device)
+    return torch.cat([middle - distances[:, :2], middle + distances[:, 2:]], dim=1)
+
+
+def peaks(logits: Tensor, distances: Tensor, limit: int) -> tuple[Tensor, Tensor]:
+    """The strongest local maxima of each image.
+
+    Returns
+    -------
+    tuple of Tensor
+        Corner boxes (N, limit, 4) in pixels and scores (N, limit), best first.
+    """
+    scores = torch.sigmoid(logits.float())
+    highest = nn.functional.max_pool2d(scores, 3, stride=1, padding=1)
+    scores = torch.where(scores == highest, scores, torch.zeros_like(scores)).flatten(1)
+    best, places = scores.topk(min(limit, scores.shape[1]), dim=1)
+    boxes = corner_boxes(distances).flatten(2).transpose(1, 2)
+    return boxes.gather(1, places[..., None].expand(-1, -1, 4)), best

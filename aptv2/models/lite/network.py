@@ -1,0 +1,65 @@
+"""The lite network as a whole, and how it is made ready for use."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from aptv2.codecs import decode_dark
+from aptv2.models.lite.body import Body, FoldedConv
+from aptv2.models.lite.detection import DetectionHead
+from aptv2.models.lite.pose import SIGMA, PoseHead, probabilities
+from aptv2.models.lite.pyramid import ConvNorm
+from aptv2.models.lite.tracking import TrackingHead
+from aptv2.models.pose import PoseModel
+from aptv2.skeleton import ANIMAL17, Skeleton
+
+
+class LiteNetwork(nn.Module):
+    """One body, three heads."""
+
+    def __init__(self, skeleton: Skeleton = ANIMAL17) -> None:
+        super().__init__()
+        self.body = Body()
+        self.pose = PoseHead(len(skeleton))
+        self.detection = DetectionHead()
+        self.tracking = TrackingHead()
+
+
+class LitePose(PoseModel):
+    """Pose with the lite network: softmax heatmaps at stride 4, decoded by DARK."""
+
+    def __init__(
+        self,
+        network: LiteNetwork,
+        skeleton: Skeleton = ANIMAL17,
+        input_size: tuple[int, int] = (256, 256),
+    ) -> None:
+        super().__init__(input_size, skeleton)
+        self.body, self.head = network.body, network.pose
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Heatmaps (N, K, H/4, W/4), 1 at the peak of a joint that is surely there."""
+        return probabilities(*self.head(self.body(images)))
+
+    def decode(self, heatmaps: Tensor) -> Tensor:
+        return decode_dark(heatmaps, SIGMA)
+
+
+def fuse(module: nn.Module) -> nn.Module:
+    """Fold every batch norm into the convolution before it, in place, for use without training.
+
+    Raises
+    ------
+    ValueError
+        In training mode, where batch norms would still change.
+    """
+    if module.training:
+        raise ValueError("only a network in eval mode can be fused")
+    for parent in list(module.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, FoldedConv):
+                setattr(parent, name, child.fused())
+            elif isinstance(child, ConvNorm):
+                fused = nn.utils.fusion.fuse_conv_bn_eval(child.conv, child.norm)
+                setattr(parent, name, nn.Sequential(fused, *list(child)[2:]))
+    return module

@@ -1,0 +1,131 @@
+"""Following animals from a first box with the lite network, all animals in one batch."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from aptv2 import boxes as box_tools
+from aptv2 import crops
+from aptv2.models.lite.network import LiteNetwork
+from aptv2.models.lite.tracking import (
+    SEARCH_FACTOR,
+    SEARCH_SIZE,
+    TEMPLATE_FACTOR,
+    TEMPLATE_SIZE,
+    centre_boxes,
+)
+from aptv2.models.pose import normalise_for
+
+LOST = 0.2  # score under which an animal is held to be out of sight
+GROWTH = 1.1  # of the search region per frame out of sight
+LARGEST = 2.0  # times the usual search region
+
+
+class LiteTracker:
+    """Template tracker for any number of animals.
+
+    `start` names the animals, `step` finds them in the next frame. `add`, `keep` and `move`
+    change the set on the way.
+
+    Parameters
+    ----------
+    network
+        A lite network in eval mode.
+    """
+
+    def __init__(self, network: LiteNetwork) -> None:
+        self.body, self.head = network.body, network.tracking
+        cells = SEARCH_SIZE // 16
+        window = torch.hann_window(cells + 2, periodic=False)[1:-1]
+        self.window = window[:, None] * window[None]
+        self.boxes = np.empty((0, 4), np.float32)
+        self.reach = np.empty(0)
+        self.templates = torch.empty(0)
+
+    def start(self, frame: np.ndarray, boxes: np.ndarray) -> None:
+        """Begin with animals at `boxes` (N, 4), x, y, width, height in pixels, of a frame."""
+        self.boxes = np.empty((0, 4), np.float32)
+        self.add(frame, boxes)
+
+    def add(self, frame: np.ndarray, boxes: np.ndarray) -> None:
+        """Follow more animals from this frame on; they come after those there are."""
+        boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
+        templates = self._templates(frame, boxes)
+        self.templates = torch.cat([self.templates, templates]) if len(self.boxes) else templates
+        self.reach = np.concatenate([self.reach[: len(self.boxes)], np.ones(len(boxes))])
+        self.boxes = np.concatenate([self.boxes, boxes])
+
+    def keep(self, rows: np.ndarray) -> None:
+        """Follow only some animals on: a mask or indices."""
+        rows = np.arange(len(self.boxes))[rows]
+        self.boxes, self.reach = self.boxes[rows], self.reach[rows]
+        self.templates = self.templates[torch.from_numpy(rows)]
+
+    def move(self, rows: np.ndarray, boxes: np.ndarray) -> None:
+        """Say where some animals are, from a detection."""
+        self.boxes[rows], self.reach[rows] = boxes, 1.0
+
+    @torch.inference_mode()
+    def step(self, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Find every animal in the next frame.
+
+        Parameters
+        ----------
+        frame
+            uint8 (H, W, 3), RGB.
+
+        Returns
+        -------
+        tuple of numpy.ndarray
+            Boxes float32 (N, 4) x, y, width, height in pixels, and scores float32 (N,) from 0 to
+            1. An animal whose score is under `LOST` is out of sight: its box is the last one seen
+            and it is looked for in a growing region.
+        """
+        if not len(self.boxes):
+            return self.boxes.copy(), np.empty(0, np.float32)
+        size = (SEARCH_SIZE, SEARCH_SIZE)
+        centres, extents = square_frames(self.boxes, SEARCH_FACTOR * self.reach)
+        matrices = crops.crop_matrices(centres, extents, size)
+        pixels = torch.from_numpy(crops.sample(frame, matrices, size, None))
+        features = self.body(normalise_for(self.head, pixels))
+        logits, sizes, offsets = self.head(self.templates, features)
+        found, scores = self._best(logits, centre_boxes(sizes, offsets))
+        corners = np.stack([found[:, :2] - found[:, 2:] / 2, found[:, :2] + found[:, 2:] / 2], 1)
+        corners = crops.transform(crops.invert(matrices), corners * (SEARCH_SIZE - 1))
+        boxes = box_tools.xyxy_to_xywh(corners.reshape(-1, 4))
+        boxes = box_tools.clip(boxes, frame.shape[1], frame.shape[0])
+        seen = (scores >= LOST) & (boxes[:, 2:] >= 2).all(axis=1)
+        self.boxes = np.where(seen[:, None], boxes, self.boxes).astype(np.float32)
+        self.reach = np.where(seen, 1.0, np.minimum(self.reach * GROWTH, LARGEST))
+        return self.boxes.copy(), np.where(seen, scores, np.minimum(scores, LOST / 2))
+
+    def _best(self, logits: Tensor, boxes: Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """Each animal's best cell: its box (N, 4), centre form, shares of the crop, and score."""
+        scores = torch.sigmoid(logits[:, 0].float())
+        window = self.window.to(scores.device)
+        # The longer an animal is out of sight, the less its last place says.
+        trust = torch.from_numpy(1 / self.reach).to(scores)[:, None, None]
+        cells = (scores * (trust * window + 1 - trust)).flatten(1).argmax(1)
+        at = cells[:, None, None].expand(-1, 4, 1)
+        found = boxes.flatten(2).gather(2, at)[..., 0]
+        return found.cpu().numpy(), scores.flatten(1).gather(1, cells[:, None])[:, 0].cpu().numpy()
+
+    @torch.inference_mode()
+    def _templates(self, frame: np.ndarray, boxes: np.ndarray) -> Tensor:
+        size = (TEMPLATE_SIZE, TEMPLATE_SIZE)
+        centres, extents = square_frames(boxes, np.full(len(boxes), TEMPLATE_FACTOR))
+        matrices = crops.crop_matrices(centres, extents, size)
+        pixels = torch.from_numpy(crops.sample(frame, matrices, size, None))
+        corners = box_tools.xywh_to_xyxy(boxes).reshape(-1, 2, 2)
+        shares = crops.transform(matrices, corners).reshape(-1, 4) / (TEMPLATE_SIZE - 1)
+        images = normalise_for(self.head, pixels)
+        return self.head.template(self.body(images), torch.from_numpy(shares).to(images.device))
+
+
+def square_frames(boxes: np.ndarray, factor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Centres and extents (N, 2) of squares whose area is `factor`^2 times each box's."""
+    boxes = boxes.astype(np.float64)
+    side = np.maximum(np.sqrt(boxes[:, 2] * boxes[:, 3]) * factor, 4.0)
+    return boxes[:, :2] + boxes[:, 2:] / 2, np.stack([side, side], axis=1)

@@ -1,0 +1,114 @@
+"""Names -> networks that are ready for use."""
+
+from __future__ import annotations
+
+import difflib
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from aptv2.errors import InputError
+from aptv2.models.lite.detector import LiteDetector
+from aptv2.models.lite.network import LiteNetwork, LitePose, fuse
+from aptv2.models.lite.tracker import LiteTracker
+from aptv2.models.pose import PoseModel
+from aptv2.skeleton import ANIMAL17
+from aptv2.weights.files import load_weights, read_weights
+
+EMBEDDED = Path(__file__).parents[1] / "assets" / "lite.safetensors"
+Dtype = Literal["float32", "bfloat16", "auto"]
+
+
+def load_pose_model(
+    name: str,
+    weights: str | Path | None = None,
+    device: str | torch.device | None = None,
+    dtype: Dtype = "float32",
+) -> PoseModel:
+    """A pose network in eval mode.
+
+    Parameters
+    ----------
+    name
+        `lite`.
+    weights
+        None for the embedded weights, "random", or a weights file.
+    device
+        Where it runs; a GPU where there is one, else the processor.
+    dtype
+        "auto" takes bfloat16 where the processor computes with it, float32 elsewhere.
+
+    Returns
+    -------
+    PoseModel
+        `model(images)`, `model.forward_flip(images)` and `model.predict(frame, boxes)`.
+
+    Raises
+    ------
+    InputError
+        Where the name is not known or the weights do not fit.
+    """
+    return LitePose(_lite(name, weights, device, dtype))
+
+
+def load_detector(
+    name: str = "lite",
+    weights: str | Path | None = None,
+    device: str | torch.device | None = None,
+    dtype: Dtype = "float32",
+) -> LiteDetector:
+    """An animal detector; the parameters are those of :func:`load_pose_model`."""
+    return LiteDetector(_lite(name, weights, device, dtype))
+
+
+def load_tracker(
+    name: str = "lite",
+    weights: str | Path | None = None,
+    device: str | torch.device | None = None,
+    dtype: Dtype = "float32",
+) -> LiteTracker:
+    """A tracker for any number of animals; the parameters are those of :func:`load_pose_model`."""
+    return LiteTracker(_lite(name, weights, device, dtype))
+
+
+def best_device() -> torch.device:
+    """A GPU where there is one, else the processor."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def fast_dtype(device: torch.device) -> torch.dtype:
+    """bfloat16 where `device` computes with it, else float32."""
+    if device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        known = getattr(torch.backends.cpu, "get_cpu_capability", lambda: "")()
+        fast = known.startswith("AVX512") and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return torch.bfloat16 if fast else torch.float32
+
+
+def _lite(
+    name: str, weights: str | Path | None, device: str | torch.device | None, dtype: Dtype
+) -> LiteNetwork:
+    if name != "lite":
+        near = difflib.get_close_matches(name, ["lite"], n=1)
+        hint = f"did you mean '{near[0]}'?" if near else "known: lite"
+        raise InputError(f"there is no network '{name}'; {hint}")
+    place = torch.device(device) if device is not None else best_device()
+    number = fast_dtype(place) if dtype == "auto" else getattr(torch, dtype)
+    return _build(str(weights) if weights is not None else None, place, number)
+
+
+@lru_cache(maxsize=4)
+def _build(weights: str | None, device: torch.device, dtype: torch.dtype) -> LiteNetwork:
+    """The lite network; the three heads that are asked for share one body."""
+    network = LiteNetwork(ANIMAL17)
+    if weights != "random":
+        path = Path(weights) if weights else EMBEDDED
+        tensors, _ = read_weights(path)
+        load_weights(network, tensors, path)
+    network.eval().requires_grad_(False)
+    fuse(network)
+    network.to(device=device, dtype=dtype).to(memory_format=torch.channels_last)
+    return network

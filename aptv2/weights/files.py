@@ -1,0 +1,104 @@
+"""Safe reading and writing of weights. The only checkpoint reader of the package."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from aptv2.errors import InputError
+from aptv2.files import atomic_write
+
+
+def read_weights(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors of a `.safetensors` file or a torch file, and what the file says of itself.
+
+    Nothing in the file can run: torch files are read with `weights_only`.
+
+    Raises
+    ------
+    InputError
+        Where there is no such file, or it holds something else than named tensors.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such weights file")
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path)
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path}: refused, it holds more than weights ({reason})") from None
+    except (RuntimeError, EOFError, OSError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{path}: not a readable weights file ({reason})") from None
+    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
+        content = content["state_dict"]
+    if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
+        raise InputError(f"{path}: holds no named tensors")
+    return dict(content), {}
+
+
+def write_weights(
+    path: Path | str, tensors: Mapping[str, Tensor], about: Mapping[str, Any] | None = None
+) -> None:
+    """Write a `.safetensors` file, floating-point tensors as float16.
+
+    Parameters
+    ----------
+    path
+        Where to.
+    tensors
+        Named tensors.
+    about
+        What the file says of itself, kept as JSON.
+    """
+    half = {
+        name: (t.half() if t.is_floating_point() else t).contiguous() for name, t in tensors.items()
+    }
+    with atomic_write(path) as temporary:
+        save_file(half, temporary, metadata={"about": json.dumps(dict(about or {}))})
+
+
+def load_weights(network: nn.Module, tensors: Mapping[str, Tensor], path: Path | str) -> None:
+    """Load every tensor into a network; each must have its place and shape.
+
+    Raises
+    ------
+    InputError
+        Where tensors are missing, left over or of another shape; it lists the first of each.
+    """
+    own = network.state_dict()
+    missing, extra = sorted(own.keys() - tensors.keys()), sorted(tensors.keys() - own.keys())
+    if missing or extra:
+        parts = [
+            f"{len(names)} {what} ({', '.join(names[:3])}{', …' if len(names) > 3 else ''})"
+            for what, names in (("missing", missing), ("unexpected", extra))
+            if names
+        ]
+        raise InputError(f"{path}: does not fit this network: {' and '.join(parts)}")
+    for name, tensor in tensors.items():
+        if own[name].shape != tensor.shape:
+            raise InputError(
+                f"{path}: {name} has shape {tuple(tensor.shape)}, the network wants "
+                f"{tuple(own[name].shape)}"
+            )
+    network.load_state_dict(dict(tensors))
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = json.loads((file.metadata() or {}).get("about", "{}"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, json.JSONDecodeError) as error:
+        raise InputError(f"{path}: not a readable safetensors file ({error})") from None
+    return {n: t.float() if t.is_floating_point() else t for n, t in tensors.items()}, about
