@@ -1,0 +1,87 @@
+"""Random changes to training crops: numbers for a crop transform, and one colour matrix."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from aptv2.skeleton import Skeleton
+from aptv2.training.recipes import Augmentation
+
+
+def random_geometry(
+    rng: np.random.Generator, settings: Augmentation, centre: np.ndarray, extent: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, float, bool]:
+    """Centre (2,), extent (2,), rotation in degrees and flip of a varied crop."""
+    factor = settings.scale ** rng.uniform(-1, 1)
+    shift = rng.uniform(-settings.shift, settings.shift, 2) * extent
+    rotation = 0.0
+    if rng.random() < settings.rotation_chance:
+        limit = settings.rotation
+        rotation = float(np.clip(rng.normal(0, limit / 2), -limit, limit))
+    return centre + shift, extent * factor, rotation, rng.random() < settings.flip
+
+
+def half_body(
+    rng: np.random.Generator, joints: np.ndarray, skeleton: Skeleton, at_least: int = 4
+) -> np.ndarray | None:
+    """Box (4,) around the labelled joints of the front or back half of an animal (K, 3).
+
+    None where neither half holds enough joints. Wang et al. (2018) introduced it for people.
+    """
+    seen = joints[:, 2] > 0
+    upper = np.zeros(len(joints), bool)
+    upper[list(skeleton.upper)] = True
+    halves = [h for h in (seen & upper, seen & ~upper) if h.sum() >= at_least]
+    if not halves:
+        return None
+    points = joints[halves[rng.integers(len(halves))], :2]
+    low, high = points.min(axis=0), points.max(axis=0)
+    margin = 0.2 * (high - low).max() + 1
+    return np.concatenate([low - margin, high - low + 2 * margin])
+
+
+def random_colour(rng: np.random.Generator, image: np.ndarray, strength: float) -> np.ndarray:
+    """Brightness, contrast, saturation and hue changed at once; uint8 (H, W, 3) in and out.
+
+    All four are linear in RGB, so they are one 3x4 matrix and one pass over the pixels. Hue turns
+    the colours around the grey axis.
+    """
+    if strength == 0:
+        return image
+    contrast, saturation = 1 + strength * rng.uniform(-1, 1, 2)
+    if rng.random() < 0.1:
+        saturation = 0.0
+    offset = 255 * strength * 0.5 * rng.uniform(-1, 1, 3) * np.array([0.2, 0.2, 0.2])
+    offset += 255 * strength * 0.5 * rng.uniform(-1, 1)
+    turn = strength * 0.5 * rng.uniform(-1, 1)
+    grey = np.full((3, 3), 1 / 3)
+    cross = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / np.sqrt(3)
+    hue = np.cos(turn) * np.eye(3) + np.sin(turn) * cross + (1 - np.cos(turn)) * grey
+    colour = contrast * (grey + saturation * (hue - grey))
+    middle = 127.5 * (1 - contrast)
+    matrix = np.concatenate([colour, (middle + offset)[:, None]], axis=1)
+    return cv2.transform(image, matrix)
+
+
+def random_blur(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+    """Out of focus, or small and enlarged, as distant animals in video are."""
+    if rng.random() < 0.5:
+        return cv2.GaussianBlur(image, (0, 0), rng.uniform(0.6, 2.0))
+    height, width = image.shape[:2]
+    factor = rng.uniform(0.25, 0.6)
+    small = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def random_erase(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+    """Up to three rectangles of one colour, as things in front of the animal hide it.
+
+    Zhong et al., "Random erasing data augmentation" (AAAI 2020). Changes `image` in place.
+    """
+    height, width = image.shape[:2]
+    for _ in range(rng.integers(1, 4)):
+        w, h = (rng.uniform(0.08, 0.35, 2) * (width, height)).astype(int)
+        x, y = rng.integers(0, width - w), rng.integers(0, height - h)
+        image[y : y + h, x : x + w] = rng.integers(0, 256, 3)
+    return image
