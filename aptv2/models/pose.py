@@ -92,6 +92,5 @@ def normalise(pixels: Tensor) -> Tensor:
 
 
 def normalise_for(module: nn.Module, pixels: Tensor) -> Tensor:
-    """The same on a module's device and in its number type."""
-    weight = next(module.parameters())
-    return normalise(pixels.to(weight.device)).to(weight.dtype)
+    """The same on a module's device."""
+    return normalise(pixels.to(next(module.parameters()).device))

@@ -50,7 +50,7 @@ def load_pose_model(
     InputError
         Where the name is not known or the weights do not fit.
     """
-    return LitePose(_lite(name, weights, device, dtype))
+    return LitePose(_lite(name, weights, device, dtype)).eval()
 
 
 def load_detector(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import lightning
@@ -23,6 +22,7 @@ from aptv2.training.lite import LiteTraining
 from aptv2.training.recipes import Recipe, Stage
 from aptv2.training.samples import EpochSampler
 from aptv2.training.sources import Sources
+from aptv2.weights import write_weights
 
 
 def train(recipe: Recipe, data: Path, output: Path, resume: bool = False) -> Path:
@@ -45,7 +45,7 @@ def train(recipe: Recipe, data: Path, output: Path, resume: bool = False) -> Pat
     Returns
     -------
     Path
-        The trained weights, `output/network.pt`.
+        The trained weights, `output/lite.safetensors`.
 
     Raises
     ------
@@ -66,8 +66,8 @@ def train(recipe: Recipe, data: Path, output: Path, resume: bool = False) -> Pat
             _report(network, recipe, stage, data, folder)
             _save(network, finished)
         network.load_state_dict(torch.load(finished, weights_only=True))
-    final = output / "network.pt"
-    shutil.copyfile(finished, final)
+    final = output / "lite.safetensors"
+    write_weights(final, network.state_dict(), {"recipe": recipe.model_dump(mode="json")})
     return final
 
 

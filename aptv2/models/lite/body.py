@@ -96,7 +96,7 @@ class Body(nn.Module):
                 module.learn(wanted)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        return self.net(images)
+        return self.net(images.to(next(self.parameters()).dtype))
 
 
 def imagenet_state(tensors: dict[str, Tensor], body: Body) -> dict[str, Tensor]:

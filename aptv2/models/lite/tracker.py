@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -26,8 +28,8 @@ LARGEST = 2.0  # times the usual search region
 class LiteTracker:
     """Template tracker for any number of animals.
 
-    `start` names the animals, `step` finds them in the next frame. `add`, `keep` and `move`
-    change the set on the way.
+    `start` names the animals, `step` finds them in the next frame, `add` lets more join on the
+    way.
 
     Parameters
     ----------
@@ -57,15 +59,16 @@ class LiteTracker:
         self.reach = np.concatenate([self.reach[: len(self.boxes)], np.ones(len(boxes))])
         self.boxes = np.concatenate([self.boxes, boxes])
 
-    def keep(self, rows: np.ndarray) -> None:
-        """Follow only some animals on: a mask or indices."""
-        rows = np.arange(len(self.boxes))[rows]
-        self.boxes, self.reach = self.boxes[rows], self.reach[rows]
-        self.templates = self.templates[torch.from_numpy(rows)]
+    def state(self) -> dict[str, np.ndarray]:
+        """Everything that the next step depends on, as arrays."""
+        templates = self.templates.float().cpu().numpy()
+        return {"boxes": self.boxes, "reach": self.reach, "templates": templates}
 
-    def move(self, rows: np.ndarray, boxes: np.ndarray) -> None:
-        """Say where some animals are, from a detection."""
-        self.boxes[rows], self.reach[rows] = boxes, 1.0
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Continue from what :meth:`state` gave, in place of :meth:`start`."""
+        self.boxes, self.reach = state["boxes"], state["reach"]
+        like = next(self.head.parameters())
+        self.templates = torch.from_numpy(state["templates"]).to(like)
 
     @torch.inference_mode()
     def step(self, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
