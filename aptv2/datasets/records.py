@@ -1,0 +1,212 @@
+"""JSON files read with care: every wrong value is named by file, record and field.
+
+Whole columns are converted at once; only when that fails are the records searched one by one for
+the first that is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import orjson
+
+from aptv2.errors import InputError
+
+_REQUIRED: Any = object()
+_LARGEST = 3e38
+
+
+def load_json(path: Path) -> Any:
+    """The content of a JSON file.
+
+    Raises
+    ------
+    InputError
+        Where the file cannot be read or is not JSON.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist; check the path.") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}.") from None
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        pass
+    # The standard parser also takes NaN and a byte order mark, and says where it stopped.
+    try:
+        return json.loads(data)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        problem = f"is not valid JSON ({error.msg} at {where})"
+    except (ValueError, RecursionError):
+        problem = "is not valid JSON text"
+    raise InputError(f"{path} {problem}; it may be cut off, so get the file again.")
+
+
+class Records:
+    """A list of JSON objects of one kind, read column by column.
+
+    Parameters
+    ----------
+    path
+        The file they came from, for messages.
+    kind
+        What one record is called in messages: "image", "annotation".
+    items
+        The parsed list.
+
+    Raises
+    ------
+    InputError
+        Where `items` is not a list of objects.
+    """
+
+    def __init__(self, path: Path, kind: str, items: Any) -> None:
+        self.path, self.kind = path, kind
+        if not isinstance(items, list):
+            raise InputError(
+                f"{path}: the list of {kind} records is missing or no list; is it a COCO file?"
+            )
+        self.items: list[dict[str, Any]] = items
+        for index, item in enumerate(items):
+            if type(item) is not dict:
+                raise InputError(
+                    f"{path}: {kind} {index} (from 0) is not an object with named fields; "
+                    "correct or remove it."
+                )
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def fail(self, index: int, key: str, problem: str) -> NoReturn:
+        """Raise the InputError that names one field of one record."""
+        name = self.items[index].get("id")
+        label = f" (id {name})" if isinstance(name, int | str) else ""
+        raise InputError(
+            f'{self.path}: {self.kind} {index}{label}: "{key}" {problem}; correct or remove it.'
+        )
+
+    def integers(self, key: str, default: Any = _REQUIRED) -> np.ndarray:
+        """int64 (N,) of one field; records without it, or with null, get the default."""
+        values = self._values(key, default)
+        array = _as_array(values)
+        if array.ndim == 1 and array.dtype.kind in "ib":
+            return array.astype(np.int64)
+        if array.ndim == 1 and array.dtype.kind == "f" and np.all(np.abs(array) < 2**53):
+            whole = array.astype(np.int64)
+            if np.array_equal(whole, array):
+                return whole
+        index = next(i for i, value in enumerate(values) if not _is_whole(value))
+        self.fail(index, key, "is not a whole number")
+
+    def floats(self, key: str, default: Any = _REQUIRED) -> np.ndarray:
+        """float64 (N,) of one field; records without it, or with null, get the default."""
+        values = self._values(key, default)
+        array = _as_array(values)
+        if array.ndim != 1 or array.dtype.kind not in "iuf":
+            self._check(values, key, lambda v: v is default or _is_number(v), "is not a number")
+        return self._finite(array, key)
+
+    def rows(
+        self, key: str, width: int, *, null: float | None = None, required: bool = True
+    ) -> np.ndarray:
+        """float64 (N, width) of a field that holds a list of numbers.
+
+        Where `null` is given, records with null (or, unless required, without the field) get
+        that number `width` times.
+        """
+        blank = None if null is None else [null] * width
+        values = self._values(key, _REQUIRED if required else blank)
+        values = [blank if value is None else value for value in values]
+        array = _as_array(values) if values else np.zeros((0, width))
+        if array.shape != (len(values), width) or array.dtype.kind not in "iuf":
+            self._check(values, key, lambda v: isinstance(v, list), "is not a list of numbers")
+            self._check(values, key, lambda v: len(v) == width, f"does not hold {width} numbers")
+            self._check(
+                values,
+                key,
+                lambda v: v is blank or all(map(_is_number, v)),
+                "holds something that is not a number",
+            )
+        return self._finite(array, key)
+
+    def texts(self, key: str) -> list[str]:
+        """One string a record."""
+        values = self._values(key, _REQUIRED)
+        self._check(values, key, lambda v: type(v) is str, "is not text")
+        return values
+
+    def unique(self, key: str) -> np.ndarray:
+        """int64 (N,) of a field that numbers the records."""
+        values = self.integers(key)
+        first = np.unique(values, return_index=True)[1]
+        if len(first) != len(values):
+            again = np.setdiff1d(np.arange(len(values)), first)[0]
+            self.fail(int(again), key, f"is {values[again]} again, which another {self.kind} has")
+        return values
+
+    def lookup(self, key: str, known: np.ndarray, target: str) -> np.ndarray:
+        """int64 (N,): position in `known` (unique ids) of the id that each record names."""
+        values = self.integers(key)
+        order = np.argsort(known, kind="stable")
+        spot = np.searchsorted(known, values, sorter=order)
+        position = order[np.minimum(spot, len(known) - 1)] if len(known) else np.zeros_like(spot)
+        missing = known[position] != values if len(known) else np.ones(len(values), bool)
+        if missing.any():
+            index = int(np.flatnonzero(missing)[0])
+            self.fail(index, key, f"is {values[index]}, which no {target} has")
+        return position
+
+    def refuse_negative(self, key: str, sizes: np.ndarray) -> None:
+        """Fail at the first record with a negative number in `sizes`, (N,) or (N, M)."""
+        negative = sizes < 0 if sizes.ndim == 1 else (sizes < 0).any(axis=1)
+        if negative.any():
+            self.fail(int(negative.argmax()), key, "has a negative size")
+
+    def _values(self, key: str, default: Any) -> list[Any]:
+        if default is not _REQUIRED:
+            return [default if (v := item.get(key)) is None else v for item in self.items]
+        try:
+            return [item[key] for item in self.items]
+        except KeyError:
+            index = next(i for i, item in enumerate(self.items) if key not in item)
+            self.fail(index, key, "is missing")
+
+    def _finite(self, array: np.ndarray, key: str) -> np.ndarray:
+        # Written so that NaN fails too; the bound is what float32 can hold.
+        usable = np.abs(array) < _LARGEST
+        usable = usable if array.ndim == 1 else usable.all(axis=1)
+        for index in np.flatnonzero(~usable):
+            if self.items[index].get(key) is not None:
+                self.fail(int(index), key, "holds NaN, infinity or a number beyond all bounds")
+        return array.astype(np.float64)
+
+    def _check(
+        self, values: list[Any], key: str, good: Callable[[Any], bool], problem: str
+    ) -> None:
+        for index, value in enumerate(values):
+            if not good(value):
+                self.fail(index, key, problem)
+
+
+def _as_array(values: list[Any]) -> np.ndarray:
+    """The values as NumPy sees them; an object array where they do not fit together."""
+    try:
+        return np.array(values) if values else np.zeros(0, np.int64)
+    except (ValueError, OverflowError):
+        return np.empty(len(values), object)
+
+
+def _is_number(value: Any) -> bool:
+    """A finite number that float32 can hold."""
+    return isinstance(value, int | float) and type(value) is not bool and abs(value) < _LARGEST
+
+
+def _is_whole(value: Any) -> bool:
+    return _is_number(value) and abs(value) < 2**53 and value == int(value)

@@ -1,0 +1,45 @@
+"""Predictions brought together with the ground truth they belong to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from aptv2.datasets import read_annotations
+from aptv2.errors import InputError
+from aptv2.tables import PoseTable
+
+Source = PoseTable | str | Path
+
+
+def pair(ground_truth: Source, predictions: Source) -> tuple[PoseTable, PoseTable]:
+    """Both as tables over the ground truth's frames; predictions find theirs by image id.
+
+    Raises
+    ------
+    InputError
+        Where a file is wrong, or the predictions have other joints or unknown image ids.
+    """
+    truth, found = _table(ground_truth), _table(predictions)
+    name = "The predictions" if isinstance(predictions, PoseTable) else str(predictions)
+    if len(found.skeleton) != len(truth.skeleton):
+        raise InputError(
+            f"{name}: {len(found.skeleton)} joints an animal, but the ground truth has "
+            f"{len(truth.skeleton)}; give files of the same joints."
+        )
+    row_of = {image: row for row, image in enumerate(truth.frames.ids.tolist())}
+    images = found.frames.ids[found.frame].tolist()
+    unknown = next((image for image in images if image not in row_of), None)
+    if unknown is not None:
+        raise InputError(
+            f"{name}: image id {unknown} is not in the ground truth; "
+            "give files that belong together."
+        )
+    rows = np.array([row_of[image] for image in images], np.int64)
+    return truth, replace(found, frames=truth.frames, frame=rows)
+
+
+def _table(source: Source) -> PoseTable:
+    return source if isinstance(source, PoseTable) else read_annotations(source)

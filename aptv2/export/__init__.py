@@ -1,0 +1,7 @@
+"""Writers: :class:`aptv2.tables.PoseTable` -> files, one file a format."""
+
+from aptv2.export.coco import write_coco, write_coco_results
+from aptv2.export.csv import write_csv
+from aptv2.export.mot import write_mot
+
+__all__ = ["write_coco", "write_coco_results", "write_csv", "write_mot"]

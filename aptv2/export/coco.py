@@ -1,0 +1,161 @@
+"""COCO files: `clip.tracks.json`, this package's own record of a video, and keypoint results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import orjson
+
+from aptv2.files import atomic_write
+from aptv2.tables import PoseTable
+
+
+def write_coco(table: PoseTable, path: str | Path) -> None:
+    """Write a table as a COCO keypoint file that :func:`aptv2.read_annotations` reads back.
+
+    Beside COCO's own fields an image has `video_id`, `frame_index` and `time` (seconds), an
+    annotation `track_id` and `score`; each is left out where it is unknown. The third number of a
+    joint is the table's: a score in predictions, a visibility in annotations; a joint that holds
+    NaN is written as 0, 0, 0. `area` is the box's where the table has none, since COCO's tools
+    need one; `bbox` is null where there is no box. Animals of unknown species are of category -1,
+    "animal".
+
+    One record stands on a line, and memory does not grow with the length of the table.
+
+    Raises
+    ------
+    InputError
+        Where the file cannot be written.
+    """
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
+        file.write(b'{"info": ' + _dump(_info(table)))
+        _write_list(file, b',\n"categories": ', _categories(table))
+        _write_list(file, b',\n"images": ', _images(table))
+        _write_list(file, b',\n"annotations": ', _annotations(table))
+        file.write(b"}\n")
+
+
+def write_coco_results(table: PoseTable, path: str | Path) -> None:
+    """Write a table as COCO keypoint results, the list of detections that COCO's tools score.
+
+    `bbox` and `area` are left out where the table has none; a missing score is written as 1.
+
+    Raises
+    ------
+    InputError
+        Where the file cannot be written.
+    """
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
+        _write_list(file, b"", _results(table))
+        file.write(b"\n")
+
+
+def _info(table: PoseTable) -> dict[str, Any]:
+    info = {"description": "Animal poses, written by aptv2"}
+    if table.root is not None and not any(table.frames.names):
+        info["video"] = _text(table.root.name)
+    return info
+
+
+def _categories(table: PoseTable) -> Iterator[dict[str, Any]]:
+    skeleton = table.skeleton
+    names = dict(table.categories)
+    for species in np.unique(table.species).tolist():
+        names.setdefault(species, "animal" if species == -1 else f"species {species}")
+    # A file without animals still has to say what the joints are.
+    for species, name in (names or {-1: "animal"}).items():
+        yield {
+            "id": species,
+            "name": name,
+            "supercategory": "animal",
+            "keypoints": skeleton.names,
+            "skeleton": [[a + 1, b + 1] for a, b in skeleton.limbs],
+            "sigmas": skeleton.sigmas,
+        }
+
+
+def _images(table: PoseTable) -> Iterator[dict[str, Any]]:
+    frames = table.frames
+    for row in range(len(frames)):
+        record = {
+            "id": frames.ids[row],
+            "file_name": _text(frames.names[row]),
+            "width": frames.sizes[row, 0],
+            "height": frames.sizes[row, 1],
+        }
+        if frames.clips[row] != -1:
+            record["video_id"] = frames.clips[row]
+        if frames.indices[row] != -1:
+            record["frame_index"] = frames.indices[row]
+        if not np.isnan(frames.times[row]):
+            record["time"] = frames.times[row]
+        yield record
+
+
+def _annotations(table: PoseTable) -> Iterator[dict[str, Any]]:
+    joints = _flat_joints(table)
+    counts, areas = table.num_joints, table.scale_areas
+    boxes = np.ascontiguousarray(table.boxes)
+    has_box = ~np.isnan(boxes).any(axis=1)
+    for row in range(len(table)):
+        record = {
+            "id": table.ids[row],
+            "image_id": table.frames.ids[table.frame[row]],
+            "category_id": table.species[row],
+            "bbox": boxes[row] if has_box[row] else None,
+            "area": areas[row],
+            "iscrowd": int(table.crowd[row]),
+            "num_keypoints": counts[row],
+            "keypoints": joints[row],
+        }
+        if table.tracks[row] != -1:
+            record["track_id"] = table.tracks[row]
+        if not np.isnan(table.scores[row]):
+            record["score"] = table.scores[row]
+        yield record
+
+
+def _results(table: PoseTable) -> Iterator[dict[str, Any]]:
+    joints = _flat_joints(table)
+    boxes = np.ascontiguousarray(table.boxes)
+    has_box = ~np.isnan(boxes).any(axis=1)
+    for row in range(len(table)):
+        record = {
+            "image_id": table.frames.ids[table.frame[row]],
+            "category_id": table.species[row],
+            "keypoints": joints[row],
+            "score": 1.0 if np.isnan(table.scores[row]) else table.scores[row],
+        }
+        if has_box[row]:
+            record["bbox"] = boxes[row]
+        if not np.isnan(table.areas[row]):
+            record["area"] = table.areas[row]
+        yield record
+
+
+def _flat_joints(table: PoseTable) -> np.ndarray:
+    """float32 (N, 3K), contiguous; joints with NaN are 0."""
+    broken = np.isnan(table.joints).any(axis=2, keepdims=True)
+    joints = np.where(broken, np.float32(0), table.joints)
+    return np.ascontiguousarray(joints).reshape(len(table), 3 * len(table.skeleton))
+
+
+def _text(name: str) -> str:
+    """A file name that is valid Unicode: not every name on a disk is."""
+    return name.encode("utf-8", "replace").decode("utf-8")
+
+
+def _write_list(file: BinaryIO, key: bytes, records: Iterable[dict[str, Any]]) -> None:
+    file.write(key + b"[")
+    separator = b"\n"
+    for record in records:
+        file.write(separator + _dump(record))
+        separator = b",\n"
+    file.write(b"]")
+
+
+def _dump(value: Any) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)

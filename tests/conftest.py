@@ -1,0 +1,94 @@
+"""Fixtures that several test folders use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+_BITS = 8
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of data and checkpoints beside the repository, which is not part of it."""
+    folder = Path(__file__).resolve().parents[2] / "shared"
+    if not folder.is_dir():
+        pytest.skip(f"needs the data folder {folder.name} beside the repository")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def numbered_frame() -> Callable[..., np.ndarray]:
+    """Makes a picture that shows its number as eight dark or light bars, with noise on them.
+
+    The noise is there for the encoder: without it a whole video is smaller than its index.
+    """
+
+    def make(number: int, width: int = 64, height: int = 48) -> np.ndarray:
+        bit = np.arange(width) * _BITS // width
+        bars = np.where(number >> bit & 1, 200, 40)[None, :, None]
+        noise = np.random.default_rng(number).integers(0, 30, (height, width, 1))
+        return np.repeat(bars + noise, 3, axis=2).astype(np.uint8)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def frame_number() -> Callable[[np.ndarray], int]:
+    """Reads the number that :func:`numbered_frame` wrote."""
+
+    def read(image: np.ndarray) -> int:
+        bars = np.array_split(image.mean(axis=(0, 2)), _BITS)
+        return sum(int(bar.mean() > 128) << bit for bit, bar in enumerate(bars))
+
+    return read
+
+
+@pytest.fixture
+def make_clip(tmp_path: Path, numbered_frame: Callable[..., np.ndarray]) -> Callable[..., Path]:
+    """Encodes a small video file; its container follows from its name."""
+
+    def make(
+        name: str = "clip.mp4",
+        frames: int | Iterable[np.ndarray] = 12,
+        *,
+        size: tuple[int, int] = (64, 48),
+        fps: float = 25,
+        times: Sequence[float] | None = None,
+        codec: str = "libx264",
+        pixels: str = "yuv420p",
+        rotation: int = 0,
+        index_first: bool = True,
+    ) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(frames, int):
+            frames = [numbered_frame(number, *size) for number in range(frames)]
+        muxer_options = {"movflags": "faststart"} if index_first and path.suffix == ".mp4" else {}
+        with av.open(str(path), "w", container_options=muxer_options) as container:
+            stream = container.add_stream(codec, rate=Fraction(fps).limit_denominator(1001))
+            stream.width, stream.height, stream.pix_fmt = *size, pixels
+            if codec == "libx264":
+                # Key frames close together, and B-frames: what decoders have to put in order.
+                stream.options = {"preset": "veryfast", "crf": "18", "g": "12"}
+            else:
+                stream.bit_rate = 4_000_000
+            if times is not None:
+                stream.codec_context.time_base = Fraction(1, 1000)
+            if rotation:
+                stream.set_display_rotation(rotation)
+            for index, image in enumerate(frames):
+                picture = av.VideoFrame.from_ndarray(image, format="rgb24")
+                if times is not None:
+                    picture.time_base = Fraction(1, 1000)
+                    picture.pts = round(times[index] * 1000)
+                container.mux(stream.encode(picture))
+            container.mux(stream.encode(None))
+        return path
+
+    return make

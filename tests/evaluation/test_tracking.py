@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+import contextlib
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aptv2.errors import InputError
+from aptv2.evaluation import score_single_object, score_tracking
+from aptv2.export import write_coco, write_mot
+from aptv2.tables import Frames, PoseTable
+
+trackeval = pytest.importorskip("trackeval")
+
+
+def walk(tracks: int = 2, frames: int = 4, clip: int = -1) -> PoseTable:
+    """Animals side by side, 100 px apart, that walk down."""
+    frame = np.repeat(np.arange(frames), tracks)
+    number = np.tile(np.arange(tracks), frames)
+    boxes = np.stack([100 * number, 5 * frame, *[np.full(len(frame), 20)] * 2], axis=1)
+    return PoseTable.make(
+        Frames.make(frames, clips=[clip] * frames, indices=np.arange(frames)),
+        frame,
+        boxes=boxes,
+        tracks=number,
+    )
+
+
+def wander(rng: np.random.Generator, frames: int = 12) -> tuple[PoseTable, PoseTable]:
+    """Animals that come, go and cross, and a tracker that errs in every way."""
+    starts, speeds = rng.uniform(0, 200, (5, 2)), rng.uniform(-20, 20, (5, 2))
+    boxes = starts + speeds * np.arange(frames)[:, None, None]
+    boxes = np.concatenate([boxes, np.full((frames, 5, 2), 40)], axis=2)
+    seen = rng.random((frames, 5)) < 0.8
+    frame, number = np.nonzero(seen)
+    truth = PoseTable.make(
+        Frames.make(frames, indices=np.arange(frames)),
+        frame,
+        boxes=boxes[frame, number],
+        tracks=number + 1,
+    )
+    found = truth[rng.random(len(truth)) < 0.9]
+    shaken = found.boxes + rng.normal(0, 5, found.boxes.shape) * [1, 1, 0.5, 0.5]
+    # Half way through, every animal gets a new number.
+    tracks = found.tracks + np.where(found.frame >= frames // 2, 10, 0)
+    return truth, replace(found, boxes=shaken.astype(np.float32), tracks=tracks)
+
+
+def test_perfect_tracks_whatever_their_numbers() -> None:
+    truth = walk()
+    scores = score_tracking(truth, replace(truth, tracks=7 - 3 * truth.tracks))
+    for name in ("HOTA", "DetA", "AssA", "LocA", "IDF1", "MOTA"):
+        assert scores[name] == pytest.approx(1), name
+    assert (scores["id_switches"], scores["false_positives"], scores["missed"]) == (0, 0, 0)
+
+
+def test_two_animals_swap_numbers() -> None:
+    truth = walk()
+    swapped = replace(truth, tracks=np.where(truth.frame >= 2, 1 - truth.tracks, truth.tracks))
+    scores = score_tracking(truth, swapped)
+    assert scores["id_switches"] == 2
+    assert scores["MOTA"] == pytest.approx((8 - 2) / 8)
+    assert scores["IDF1"] == pytest.approx(0.5)
+    # Each number overlaps its animal for 2 frames of the 4 + 4 - 2 that either has.
+    assert scores["DetA"] == pytest.approx(1)
+    assert scores["AssA"] == pytest.approx(2 / 6)
+    assert scores["HOTA"] == pytest.approx(np.sqrt(2 / 6))
+
+
+def test_missed_and_invented_animals() -> None:
+    truth = walk()
+    one = truth[truth.tracks == 0]
+    scores = score_tracking(truth, one)
+    assert (scores["missed"], scores["false_positives"]) == (4, 0)
+    assert scores["MOTA"] == pytest.approx(0.5)
+    assert scores["IDF1"] == pytest.approx(2 * 4 / (8 + 4))
+    assert scores["DetA"] == pytest.approx(0.5)
+    scores = score_tracking(one, truth)
+    assert (scores["missed"], scores["false_positives"]) == (0, 4)
+    assert scores["MOTA"] == pytest.approx(0)
+
+
+def test_localisation_at_every_threshold() -> None:
+    # 20x20 boxes shifted by 5 overlap by 15 / 25 = 0.6: 12 of the 19 thresholds are passed.
+    truth = walk()
+    shifted = replace(truth, boxes=truth.boxes + np.float32([5, 0, 0, 0]))
+    scores = score_tracking(truth, shifted)
+    assert scores["HOTA"] == pytest.approx(12 / 19)
+    assert scores["MOTA"] == pytest.approx(1)
+
+
+def test_nothing_found_and_nothing_to_find() -> None:
+    truth = walk()
+    nothing = score_tracking(truth, truth[:0])
+    assert (nothing["HOTA"], nothing["IDF1"], nothing["MOTA"]) == (0, 0, 0)
+    assert nothing["missed"] == 8
+    empty = score_tracking(truth[:0], truth)
+    assert np.isnan([empty["HOTA"], empty["IDF1"], empty["MOTA"]]).all()
+    assert empty["false_positives"] == 8
+    frameless = PoseTable.make(Frames.make(0), [])
+    assert np.isnan(score_tracking(frameless, frameless)["HOTA"])
+
+
+def two_clips() -> tuple[PoseTable, PoseTable]:
+    """A clip of 4 frames tracked well, and one of 12 frames, out of order, not tracked at all."""
+    truth = walk(tracks=1, frames=16)
+    clips = np.repeat([3, 8], [4, 12])
+    indices = np.concatenate([np.arange(4), np.arange(12)[::-1]])
+    truth = replace(truth, frames=replace(truth.frames, clips=clips, indices=indices))
+    return truth, truth[truth.frame < 4]
+
+
+def test_clips_are_joined_by_their_counts() -> None:
+    truth, found = two_clips()
+    scores = score_tracking(truth, found)
+    assert scores["by_clip"].keys() == {3, 8}
+    assert scores["by_clip"][3]["HOTA"] == pytest.approx(1)
+    assert scores["by_clip"][8]["HOTA"] == 0
+    assert scores["MOTA"] == pytest.approx(4 / 16)
+    assert scores["IDF1"] == pytest.approx(2 * 4 / (16 + 4))
+
+
+def test_track_numbers_of_different_clips_are_different_animals() -> None:
+    truth, _ = two_clips()
+    scores = score_tracking(truth, replace(truth, tracks=np.where(truth.frame < 4, 5, 6)))
+    assert scores["HOTA"] == pytest.approx(1)
+    assert scores["id_switches"] == 0
+
+
+def test_frames_go_by_their_number_in_the_clip() -> None:
+    truth, _ = two_clips()
+    # In time the change comes once; in the order of the file's rows it would, too, but one
+    # number that stays for the middle frames makes two changes out of rows that are shuffled.
+    order = np.random.default_rng(0).permutation(16)
+    shuffled = truth.with_frames(order)
+    late = shuffled.frames.indices[shuffled.frame] >= 2
+    scores = score_tracking(shuffled, replace(shuffled, tracks=late.astype(int)))
+    assert scores["id_switches"] == 2
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_scores_keep_their_bounds(seed: int) -> None:
+    truth, found = wander(np.random.default_rng(seed))
+    scores = score_tracking(truth, found)
+    for name in ("HOTA", "DetA", "AssA", "LocA", "IDF1"):
+        assert 0 <= scores[name] <= 1
+    assert scores["MOTA"] <= 1
+    relabelled = replace(found, tracks=1000 - found.tracks)
+    rows = np.random.default_rng(seed).permutation(len(found))
+    again = score_tracking(truth, relabelled[rows])
+    assert again.pop("by_clip").keys() == scores.pop("by_clip").keys()
+    assert again == pytest.approx(scores)
+
+
+def test_equal_to_trackevals_own_pipeline(tmp_path: Path) -> None:
+    truth, found = wander(np.random.default_rng(5), frames=30)
+    clip = tmp_path / "gt" / "walk"
+    (clip / "gt").mkdir(parents=True)
+    (clip / "seqinfo.ini").write_text("[Sequence]\nname=walk\nseqLength=30\n")
+    write_mot(truth, tmp_path / "truth.txt")
+    # MOT Challenge's annotations end in: to be counted, class 1 (pedestrian), visible share.
+    lines = (tmp_path / "truth.txt").read_text().splitlines()
+    rows = [",".join([*line.split(",")[:6], "1", "1", "1"]) for line in lines]
+    (clip / "gt" / "gt.txt").write_text("\n".join(rows))
+    write_mot(found, tmp_path / "trackers" / "ours" / "data" / "walk.txt")
+    quiet = {"PRINT_CONFIG": False}
+    data = trackeval.datasets.MotChallenge2DBox(
+        quiet
+        | {
+            "GT_FOLDER": str(tmp_path / "gt"),
+            "TRACKERS_FOLDER": str(tmp_path / "trackers"),
+            "SEQ_INFO": {"walk": 30},
+            "SKIP_SPLIT_FOL": True,
+            "DO_PREPROC": False,
+        }
+    )
+    metrics = [
+        trackeval.metrics.HOTA(),
+        trackeval.metrics.CLEAR(quiet),
+        trackeval.metrics.Identity(quiet),
+    ]
+    options = dict.fromkeys(("PRINT_CONFIG", "PRINT_RESULTS", "TIME_PROGRESS"), False)
+    options |= dict.fromkeys(("OUTPUT_SUMMARY", "OUTPUT_DETAILED", "PLOT_CURVES"), False)
+    evaluator = trackeval.Evaluator(options | {"LOG_ON_ERROR": None})
+    with contextlib.redirect_stdout(io.StringIO()):
+        results, _ = evaluator.evaluate([data], metrics)
+    theirs = results["MotChallenge2DBox"]["ours"]["COMBINED_SEQ"]["pedestrian"]
+    ours = score_tracking(truth, found)
+    # The text holds thousandths of a pixel.
+    for name in ("HOTA", "DetA", "AssA", "LocA"):
+        assert ours[name] == pytest.approx(theirs["HOTA"][name].mean(), abs=1e-4), name
+    assert ours["IDF1"] == pytest.approx(theirs["Identity"]["IDF1"], abs=1e-9)
+    assert ours["MOTA"] == pytest.approx(theirs["CLEAR"]["MOTA"], abs=1e-9)
+    assert ours["id_switches"] == theirs["CLEAR"]["IDSW"] > 0
+    assert 0 < ours["HOTA"] < 1
+
+
+def test_files_do_as_well_as_tables(tmp_path: Path) -> None:
+    truth, found = wander(np.random.default_rng(2))
+    write_coco(truth, tmp_path / "truth.json")
+    write_coco(found, tmp_path / "found.json")
+    scores = score_tracking(tmp_path / "truth.json", str(tmp_path / "found.json"))
+    assert scores == score_tracking(truth, found)
+
+
+def test_what_cannot_be_scored() -> None:
+    truth = walk()
+    with pytest.raises(InputError, match="predictions hold animals without a track number"):
+        score_tracking(truth, replace(truth, tracks=np.full(8, -1)))
+    with pytest.raises(InputError, match="ground truth hold animals without a box"):
+        score_tracking(replace(truth, boxes=np.full((8, 4), np.nan)), truth)
+    with pytest.raises(InputError, match="predictions have track 3 twice in the frame with image"):
+        score_tracking(truth, replace(truth, tracks=np.full(8, 3)))
+    with pytest.raises(InputError, match="image id 9 is not in the ground truth"):
+        score_tracking(truth, replace(truth, frames=Frames.make(ids=[1, 2, 3, 9])))
+
+
+TRUTH = np.array([[0, 0, 10, 10]] * 5, np.float32)
+
+
+def test_single_object_by_hand() -> None:
+    found = np.array(
+        [[90, 90, 1, 1], [0, 0, 10, 10], [5, 0, 10, 10], [0, 0, 10, 8], [99, 0, 10, 10]]
+    )
+    scores = score_single_object(TRUTH, found)
+    assert scores["AO"] == pytest.approx((1 + 1 / 3 + 0.8 + 0) / 4)
+    assert (scores["SR50"], scores["SR75"]) == (0.5, 0.5)
+    absent = np.array([False, False, True, False, True])
+    assert score_single_object(TRUTH, found, absent)["AO"] == pytest.approx(0.9)
+
+
+def test_a_threshold_has_to_be_passed() -> None:
+    half = TRUTH * [1, 1, 0.5, 1]
+    assert score_single_object(TRUTH, half) == {"AO": 0.5, "SR50": 0, "SR75": 0}
+
+
+def test_single_object_lost_or_never_there() -> None:
+    lost = np.full((5, 4), np.nan)
+    assert score_single_object(TRUTH, lost) == {"AO": 0, "SR50": 0, "SR75": 0}
+    assert np.isnan(score_single_object(TRUTH[:1], TRUTH[:1])["AO"])
+    assert np.isnan(score_single_object(TRUTH, TRUTH, np.ones(5, bool))["AO"])
+    assert np.isnan(score_single_object(TRUTH[:0], TRUTH[:0])["AO"])
+
+
+def test_single_object_lengths() -> None:
+    with pytest.raises(ValueError, match="5 true boxes, 4 predicted"):
+        score_single_object(TRUTH, TRUTH[:4])
