@@ -1,0 +1,108 @@
+"""Several videos one after the other; one that fails does not stop the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aptv2.errors import BrokenVideoError, InputError
+from aptv2.inference.output import Output
+from aptv2.inference.pipeline import Interrupted, track_video
+from aptv2.inference.sources import expand_sources, output_name
+from aptv2.tables import PoseTable
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How it went with one video.
+
+    Parameters
+    ----------
+    sentence
+        What to tell the user.
+    code
+        Exit code of a command that did only this: 0 done, 2 bad input, 3 the video broke off,
+        130 Ctrl-C.
+    """
+
+    sentence: str
+    code: int
+
+
+def track_videos(
+    sources: Sequence[str | Path],
+    output: str | Path,
+    *,
+    boxes: str | Path | None = None,
+    export: Sequence[str] = (),
+    overlay: bool = True,
+    **options: Any,
+) -> Iterator[Outcome]:
+    """Run :func:`aptv2.track_video` on every video and yield how it went, one by one.
+
+    Parameters
+    ----------
+    sources
+        Video files, folders of images, folders of videos, glob patterns.
+    output
+        Folder for the results of all.
+    boxes, export, overlay, options
+        As :func:`aptv2.track_video` takes them.
+
+    Raises
+    ------
+    InputError
+        Before any work, where the results cannot be written or the options do not fit.
+    """
+    folder = Path(output)
+    Output(folder, "", tuple(export)).check_folder()
+    videos, failures = _expand(sources)
+    if boxes is not None and len(videos) + len(failures) > 1:
+        raise InputError(
+            f"--boxes {boxes}: names the animals of one video, but {len(videos) + len(failures)} "
+            "videos were given; track them one by one"
+        )
+    yield from failures
+    for video in videos:
+        outcome = _track(
+            video,
+            Output(folder, output_name(video), tuple(export), overlay),
+            {"boxes": boxes, "export": export, "overlay": overlay, **options},
+        )
+        yield outcome
+        if outcome.code == 130:
+            return
+
+
+def _expand(sources: Sequence[str | Path]) -> tuple[list[Path], list[Outcome]]:
+    """The videos, and the failures of arguments that lead to none."""
+    found, failures = [], []
+    for source in sources:
+        try:
+            found += expand_sources([source])
+        except InputError as error:
+            failures.append(Outcome(f"Error: {error}", 2))
+    return expand_sources(found), failures
+
+
+def _track(video: Path, files: Output, options: dict[str, Any]) -> Outcome:
+    try:
+        table = track_video(video, files.folder, **options)
+    except BrokenVideoError as error:
+        return Outcome(f"Error: {error}", 3)
+    except InputError as error:
+        return Outcome(f"Error: {error}", 2)
+    except Interrupted as error:
+        return Outcome(str(error), 130)
+    return Outcome(_summary(video, table, files), 0)
+
+
+def _summary(video: Path, table: PoseTable, files: Output) -> str:
+    animals, frames = len(np.unique(table.tracks)), len(table.frames)
+    found = {0: "no animal found", 1: "1 animal"}.get(animals, f"{animals} animals")
+    written = ", ".join(str(path) for path in files.files)
+    return f"{video}: {found} in {frames} frames; written: {written}"

@@ -1,0 +1,86 @@
+"""Animals of a video without being told where they are: detect, read the pose, associate."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from aptv2.inference.animals import (
+    Animals,
+    Detector,
+    PoseNetwork,
+    State,
+    find_joints,
+    part,
+    prefixed,
+)
+from aptv2.inference.association import Associator
+
+
+class AnimalFinder:
+    """Detects animals in every frame and gives each a number that it keeps.
+
+    Poses come before the association, which compares them. The animals of a frame are told when
+    it is certain which of its detections last, a few frames later; so an animal is there from
+    its very first frame.
+
+    Parameters
+    ----------
+    detector, pose
+        The networks.
+    associator
+        For this video.
+    flip_test
+        Average poses over the mirrored crops too.
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        pose: PoseNetwork,
+        associator: Associator,
+        flip_test: bool = False,
+    ) -> None:
+        self.detector, self.pose = detector, pose
+        self.associator, self.flip_test = associator, flip_test
+        # Animals whose tracks are still keys.
+        self._waiting: deque[Animals] = deque()
+
+    def step(self, images: Sequence[np.ndarray]) -> list[Animals]:
+        """Take the next frames; see :class:`aptv2.inference.animals.AnimalReader`."""
+        for image, found in zip(images, self.detector.detect_batch(images), strict=True):
+            self._waiting.append(self._read(image, *found))
+        late = self.associator.birth_frames - 1
+        return [self._tell() for _ in range(len(self._waiting) - late)]
+
+    def finish(self) -> list[Animals]:
+        """The animals of the last frames."""
+        self.associator.finish()
+        return [self._tell() for _ in range(len(self._waiting))]
+
+    def state(self) -> State:
+        """Everything that the next step depends on, as arrays."""
+        state = prefixed(self.associator.state(), "associator")
+        for i, animals in enumerate(self._waiting):
+            state |= prefixed(animals._asdict(), f"waiting{i}")
+        return state
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Continue from what :meth:`state` gave."""
+        self.associator.restore(part(state, "associator"))
+        self._waiting.clear()
+        while waiting := part(state, f"waiting{len(self._waiting)}"):
+            self._waiting.append(Animals(**waiting))
+
+    def _read(self, image: np.ndarray, boxes: np.ndarray, scores: np.ndarray) -> Animals:
+        matters = self.associator.carries_on(boxes, scores)
+        boxes, scores = boxes[matters], scores[matters]
+        joints = find_joints(self.pose, image, boxes, self.flip_test)
+        return Animals(self.associator.step(boxes, scores, joints), boxes, scores, joints)
+
+    def _tell(self) -> Animals:
+        keys, *rest = self._waiting.popleft()
+        tracks = self.associator.numbers(keys)
+        return Animals(*(values[tracks > 0] for values in (tracks, *rest)))

@@ -1,0 +1,105 @@
+"""Animals of a video from the first box of each: track, then read the pose in the tracked boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from aptv2.inference.animals import (
+    Animals,
+    PoseNetwork,
+    State,
+    TemplateTracker,
+    find_joints,
+    part,
+    prefixed,
+)
+from aptv2.inference.association import GLUED_SECONDS
+from aptv2.inference.boxes_file import FirstBoxes
+from aptv2.inference.similarity import same_animal
+
+LOST = 0.2  # score below which an animal is out of sight and not told
+
+
+class AnimalFollower:
+    """Follows the animals that it is told of, and no others.
+
+    Parameters
+    ----------
+    tracker, pose
+        The networks.
+    first
+        The animals and where they first appear.
+    fps
+        Frames per second of the video.
+    flip_test
+        Average poses over the mirrored crops too.
+    """
+
+    def __init__(
+        self,
+        tracker: TemplateTracker,
+        pose: PoseNetwork,
+        first: FirstBoxes,
+        fps: float,
+        flip_test: bool = False,
+    ) -> None:
+        self.tracker, self.pose = tracker, pose
+        self.first, self.fps, self.flip_test = first, fps, flip_test
+        self._frame = 0
+        self._glued = np.zeros(0, np.int64)  # frames that each animal shared a better one's place
+
+    def step(self, images: Sequence[np.ndarray]) -> list[Animals]:
+        """Take the next frames; see :class:`aptv2.inference.animals.AnimalReader`."""
+        return [self._read(image) for image in images]
+
+    def finish(self) -> list[Animals]:
+        """Nothing: no frame is owed."""
+        return []
+
+    def state(self) -> State:
+        """Everything that the next step depends on, as arrays."""
+        state: State = {"frame": np.array(self._frame), "glued": self._glued}
+        return state | (prefixed(self.tracker.state(), "tracker") if len(self._glued) else {})
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Continue from what :meth:`state` gave."""
+        self._frame, self._glued = int(state["frame"]), state["glued"]
+        if len(self._glued):
+            self.tracker.restore(part(state, "tracker"))
+
+    def _read(self, image: np.ndarray) -> Animals:
+        boxes, scores = self._follow(image)
+        seen = np.flatnonzero(scores >= LOST)
+        joints = find_joints(self.pose, image, boxes[seen], self.flip_test)
+        apart = ~self._share_a_place(seen, boxes[seen], scores[seen], joints)
+        tracks = self.first.tracks[seen]
+        self._frame += 1
+        return Animals(tracks[apart], boxes[seen][apart], scores[seen][apart], joints[apart])
+
+    def _follow(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Boxes and scores of the animals that have appeared, in the order of `first`."""
+        boxes, scores = np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
+        known = len(self._glued)
+        if known:
+            boxes, scores = self.tracker.step(image)
+        new = self.first.boxes[self.first.frames == self._frame]
+        if len(new):
+            (self.tracker.add if known else self.tracker.start)(image, new)
+            self._glued = np.append(self._glued, np.zeros(len(new), np.int64))
+        return np.concatenate([boxes, new]), np.append(scores, np.ones(len(new), np.float32))
+
+    def _share_a_place(
+        self, seen: np.ndarray, boxes: np.ndarray, scores: np.ndarray, joints: np.ndarray
+    ) -> np.ndarray:
+        """bool (N,): animals that have long been on a better-scored one's place, so are lost.
+
+        A template tracker that loses its animal behind another often stays with the other.
+        """
+        same = same_animal(boxes, joints, np.asarray(self.pose.skeleton.sigmas))
+        worse = scores[:, None] < scores[None]
+        shared = np.zeros(len(self._glued), np.bool_)
+        shared[seen] = (same & worse).any(axis=1)
+        self._glued = np.where(shared, self._glued + 1, 0)
+        return self._glued[seen] > GLUED_SECONDS * self.fps

@@ -1,0 +1,250 @@
+"""From a video to animal pose tracks: read, find or follow, collect, write."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from aptv2.datasets import read_annotations
+from aptv2.errors import BrokenVideoError, InputError
+from aptv2.inference.animals import (
+    AnimalReader,
+    Detector,
+    PoseNetwork,
+    TemplateTracker,
+    part,
+    prefixed,
+)
+from aptv2.inference.association import Associator
+from aptv2.inference.background import read_ahead
+from aptv2.inference.boxes_file import FirstBoxes, read_boxes
+from aptv2.inference.finding import AnimalFinder
+from aptv2.inference.following import AnimalFollower
+from aptv2.inference.images import ImageFolder
+from aptv2.inference.interrupt import postponed_interrupt
+from aptv2.inference.output import Output
+from aptv2.inference.overlay_video import queue_length
+from aptv2.inference.progress import progress_bar
+from aptv2.inference.results import Results
+from aptv2.inference.sources import VideoFrame, VideoSource
+from aptv2.inference.video import open_video
+from aptv2.models import load_detector, load_pose_model, load_tracker
+from aptv2.models.zoo import Dtype
+from aptv2.tables import PoseTable
+
+CHUNK = 4  # frames that go through the detector at once
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C in the middle of a video; what was done is kept."""
+
+
+def track_video(
+    source: str | Path,
+    output: str | Path | None = None,
+    *,
+    boxes: str | Path | None = None,
+    detector: str | Detector = "lite",
+    tracker: str | TemplateTracker = "lite",
+    pose: str | PoseNetwork = "lite",
+    flip_test: bool = False,
+    smooth: bool = False,
+    export: Sequence[str] = (),
+    overlay: bool = True,
+    device: str | None = None,
+    dtype: Dtype = "auto",
+    progress: bool = False,
+    resume: bool = False,
+) -> PoseTable:
+    """Find the animals of a video, follow them and read their poses.
+
+    Parameters
+    ----------
+    source
+        Video file, or folder of numbered images.
+    output
+        Folder for `NAME.tracks.json`, `NAME.csv` and `NAME.pose.mp4`, where NAME is the source's;
+        None writes nothing.
+    boxes
+        CSV file of the animals to follow, `frame,x,y,width,height[,track_id]`; without it the
+        animals are detected.
+    detector, tracker, pose
+        Names of networks, or networks. The detector works without `boxes`, the tracker with it.
+    flip_test
+        Average poses over mirrored crops: slower, a little more accurate.
+    smooth
+        Pass joints and boxes through a One Euro filter.
+    export
+        More formats to write: `coco` (keypoint results), `csv`, `mot`.
+    overlay
+        Whether to write the video with the poses drawn on it.
+    device
+        Where the networks run, as torch names it; None takes a GPU where there is one.
+    dtype
+        Number type of the networks; "auto" takes bfloat16 where the processor has it.
+    progress
+        Show a progress bar.
+    resume
+        Go on where an interrupted run with the same output stopped. A video that is done already
+        is not done again.
+
+    Returns
+    -------
+    PoseTable
+        All frames, and the animals in each with track, box, joints and scores.
+
+    Raises
+    ------
+    InputError
+        Where something that was given cannot be used; nothing was written.
+    BrokenVideoError
+        Where the video breaks off; the frames before were written to `output`.
+    KeyboardInterrupt
+        On Ctrl-C; the frames before were written to `output`, and `resume` goes on.
+
+    Examples
+    --------
+    >>> table = track_video("clip.mp4", "out")  # doctest: +SKIP
+    >>> table.joints[table.tracks == 1, 2]  # the nose of animal 1  # doctest: +SKIP
+    """
+    video = open_video(source)
+    first = None if boxes is None else _first_boxes(boxes, video)
+    files = None if output is None else Output(Path(output), video.name, tuple(export), overlay)
+    if files is not None:
+        files.check_folder()
+        if resume and files.finished:
+            return read_annotations(files.tracks)
+    settings = {
+        "video": _size(video),
+        "--boxes": "none" if first is None else _digest(first),
+        "detector": _name(detector) if first is None else "none",
+        "--tracker": "none" if first is None else _name(tracker),
+        "--pose": _name(pose),
+        "--flip-test": str(flip_test),
+        "--smooth": str(smooth),
+        "--video": str(overlay),
+    }
+    if isinstance(pose, str):
+        pose = load_pose_model(pose, None, device, dtype)
+    reader: AnimalReader
+    if first is None:
+        if isinstance(detector, str):
+            detector = load_detector(detector, None, device, dtype)
+        associator = Associator(video.fps, video.width, video.height, pose.skeleton)
+        reader = AnimalFinder(detector, pose, associator, flip_test)
+    else:
+        if isinstance(tracker, str):
+            tracker = load_tracker(tracker, None, device, dtype)
+        reader = AnimalFollower(tracker, pose, first, video.fps, flip_test)
+    with (
+        Results(video, pose.skeleton, files, smooth, settings) as results,
+        postponed_interrupt() as interrupted,
+    ):
+        return _run(video, reader, results, resume, progress, interrupted)
+
+
+def _run(
+    video: VideoSource,
+    reader: AnimalReader,
+    results: Results,
+    resume: bool,
+    progress: bool,
+    interrupted: Callable[[], bool],
+) -> PoseTable:
+    state = results.begin(resume)
+    owed = 0  # frames that the reader took without telling their animals yet
+    if state is not None:
+        reader.restore(part(state, "reader"))
+        owed = int(state["owed"])
+    frames = read_ahead(open_video(video.path, start=results.told), queue_length(video))
+    waiting: deque[VideoFrame] = deque()
+    broken: BrokenVideoError | None = None
+    with (
+        closing(frames),
+        progress_bar(video.path.name, video.frame_count, results.told, progress) as show,
+    ):
+        try:
+            waiting.extend(islice(frames, owed))
+            for chunk in _chunks(frames):
+                waiting.extend(chunk)
+                for animals in reader.step([frame.image for frame in chunk]):
+                    results.tell(waiting.popleft(), animals)
+                show(results.told)
+                if results.due or interrupted():
+                    state = prefixed(reader.state(), "reader")
+                    results.save(state | {"owed": np.array(len(waiting))})
+                if interrupted():
+                    raise _interruption(video, results)
+        except BrokenVideoError as error:
+            broken = error
+        for animals in reader.finish():
+            results.tell(waiting.popleft(), animals)
+        show(results.told)
+    table = results.write()
+    results.end()
+    if broken is not None:
+        kept = ""
+        if results.output is not None:
+            kept = f"; the {results.told} frames before are in {results.output.folder}"
+        raise BrokenVideoError(f"{broken}{kept}") from broken
+    return table
+
+
+def _interruption(video: VideoSource, results: Results) -> Interrupted:
+    """The error that says what an interrupted run leaves, once it has left it."""
+    sentence = f"{video.path}: interrupted after {results.told} frames"
+    if results.output is None:
+        return Interrupted(sentence)
+    if results.may_replace:
+        results.write()
+        sentence += f", which are in {results.output.folder}"
+    return Interrupted(f"{sentence}; the same command with --resume goes on")
+
+
+def _chunks(frames: Iterator[VideoFrame]) -> Iterator[list[VideoFrame]]:
+    """Frames in lists of `CHUNK`; where reading breaks off, first those before."""
+    chunk: list[VideoFrame] = []
+    try:
+        for frame in frames:
+            chunk.append(frame)
+            if len(chunk) == CHUNK:
+                yield chunk
+                chunk = []
+    except BrokenVideoError:
+        if chunk:
+            yield chunk
+        raise
+    if chunk:
+        yield chunk
+
+
+def _first_boxes(path: str | Path, video: VideoSource) -> FirstBoxes:
+    first = read_boxes(path, video.width, video.height)
+    last = int(first.frames[-1])
+    if video.frame_count is not None and last >= video.frame_count:
+        raise InputError(
+            f"{first.path}: frame {last} is beyond the end of {video.path}, whose "
+            f"{video.frame_count} frames count from 0"
+        )
+    return first
+
+
+def _name(network: object) -> str:
+    return network if isinstance(network, str) else type(network).__name__
+
+
+def _size(video: VideoSource) -> str:
+    if isinstance(video, ImageFolder):
+        return f"{video.path.name} of {len(video.files)} images"
+    return f"{video.path.name} of {video.path.stat().st_size} bytes"
+
+
+def _digest(first: FirstBoxes) -> str:
+    content = b"".join(a.tobytes() for a in (first.frames, first.boxes, first.tracks))
+    return f"{first.path.name} ({hashlib.sha256(content).hexdigest()[:8]})"

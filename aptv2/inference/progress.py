@@ -1,0 +1,54 @@
+"""A progress bar with frames per second and the time that is left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+
+class _Speed(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text("" if task.speed is None else f"{task.speed:.1f} fps")
+
+
+@contextmanager
+def progress_bar(
+    name: str, total: int | None, done: int, shown: bool
+) -> Iterator[Callable[[int], None]]:
+    """Give a function that takes the number of frames that are done.
+
+    Parameters
+    ----------
+    name
+        What is worked on.
+    total
+        Number of frames; None where it is not known.
+    done
+        Frames that were done before.
+    shown
+        Whether to show anything.
+    """
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Speed(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        disable=not shown,
+    ) as progress:
+        task = progress.add_task(escape(name), total=total, completed=done)
+        yield lambda frames: progress.update(task, completed=frames)

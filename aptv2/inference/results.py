@@ -1,0 +1,223 @@
+"""Where the animals of a video go: a table, files, an overlay, and a checkpoint of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+
+import numpy as np
+
+from aptv2.inference.animals import Animals, State, part, prefixed
+from aptv2.inference.checkpointing import Checkpoint
+from aptv2.inference.images import ImageFolder
+from aptv2.inference.output import Output
+from aptv2.inference.overlay_video import OverlayVideo
+from aptv2.inference.smoothing import OneEuroFilter
+from aptv2.inference.sources import VideoFrame, VideoSource
+from aptv2.skeleton import Skeleton
+from aptv2.tables import Frames, PoseTable
+
+CHECKPOINT_FRAMES = 1000
+_TRAIL_FRAMES = 600  # frames that a trail reaches back at most
+
+
+class Results:
+    """Collects the animals of a video frame by frame. A context manager.
+
+    Parameters
+    ----------
+    video
+        The video.
+    skeleton
+        The joints.
+    output
+        What to write; None keeps the table in memory only.
+    smooth
+        Whether joints and boxes go through the One Euro filter.
+    settings
+        What a run that goes on must have in common with the one that began, by name.
+    """
+
+    def __init__(
+        self,
+        video: VideoSource,
+        skeleton: Skeleton,
+        output: Output | None,
+        smooth: bool,
+        settings: Mapping[str, str],
+    ) -> None:
+        self.video, self.skeleton, self.output = video, skeleton, output
+        self.told = 0  # frames whose animals are known
+        self.may_replace = True  # what is there is no finished run's, so may be written over
+        self._new: list[tuple[float, Animals]] = []  # frames since the last checkpoint
+        self._parts: list[State] = []  # those before
+        self._filter = OneEuroFilter() if smooth else None
+        self._checkpoint: Checkpoint | None = None
+        self._overlay: OverlayVideo | None = None
+        if output is not None:
+            self._checkpoint = Checkpoint(output.unfinished, settings)
+            if output.overlay:
+                self._overlay = OverlayVideo(video, skeleton, output.unfinished)
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time for :meth:`save`."""
+        return self._checkpoint is not None and len(self._new) >= CHECKPOINT_FRAMES
+
+    def begin(self, resume: bool) -> State | None:
+        """Start; the state that an earlier run left, where there is one and it is to be resumed.
+
+        Raises
+        ------
+        InputError
+            Where the folder cannot be written, or cannot be resumed from.
+        """
+        if self.output is None or self._checkpoint is None:
+            return None
+        if not (resume and self._checkpoint.exists):
+            self._checkpoint.clear()
+            self.may_replace = not self.output.tracks.exists()
+            return None
+        state, self._parts = self._checkpoint.load()
+        self.told = sum(len(rows["times"]) for rows in self._parts)
+        if self._filter is not None:
+            self._filter.restore(part(state, "filter"))
+        if self._overlay is not None:
+            self._overlay.segments.count = int(state["segments"])
+            for animals in _last_frames(self._parts, _TRAIL_FRAMES):
+                self._overlay.trails.update(animals.tracks, animals.boxes)
+        return part(state, "reader")
+
+    def tell(self, frame: VideoFrame, animals: Animals) -> None:
+        """Take the animals of the next frame.
+
+        Raises
+        ------
+        InputError
+            Where the overlay cannot be written.
+        """
+        if self._filter is not None:
+            animals = _smoothed(self._filter, animals, frame.time)
+        self._new.append((frame.time, animals))
+        self.told += 1
+        if self._overlay is not None:
+            self._overlay.draw(frame.image, animals)
+
+    def save(self, reader: State) -> None:
+        """Make a checkpoint that a later run can go on from, with the reader's state.
+
+        Raises
+        ------
+        InputError
+            Where the disk is full or gone.
+        """
+        if self._checkpoint is None:
+            return
+        state = prefixed(reader, "reader")
+        if self._overlay is not None:
+            self._overlay.end_segment()
+            state["segments"] = np.array(self._overlay.segments.count)
+        if self._filter is not None:
+            state |= prefixed(self._filter.state(), "filter")
+        rows = _arrays(self._new, len(self.skeleton))
+        self._checkpoint.save(state, rows)
+        self._parts.append(rows)
+        self._new = []
+
+    def write(self) -> PoseTable:
+        """The table of what was told so far, written to the output files.
+
+        Raises
+        ------
+        InputError
+            Where a file cannot be written.
+        """
+        table = self._table()
+        if self.output is not None:
+            if self._overlay is not None:
+                self._overlay.end_segment()
+                self._overlay.segments.join(self.output.video)
+            self.output.write(table)
+        return table
+
+    def end(self) -> None:
+        """Remove the checkpoint of a run that is over."""
+        if self._checkpoint is not None:
+            self._checkpoint.remove()
+
+    def __enter__(self) -> Results:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._overlay is not None:
+            self._overlay.discard_segment()
+        if self._checkpoint is not None and not self._checkpoint.exists:
+            self._checkpoint.remove()
+
+    def _table(self) -> PoseTable:
+        parts = [*self._parts, _arrays(self._new, len(self.skeleton))]
+        rows = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
+        count = len(rows["times"])
+        names = [f.name for f in self.video.files] if isinstance(self.video, ImageFolder) else None
+        frames = Frames.make(
+            count,
+            names=names and names[:count],
+            sizes=np.tile([self.video.width, self.video.height], (count, 1)),
+            indices=np.arange(count),
+            times=rows["times"],
+        )
+        return PoseTable.make(
+            frames,
+            np.repeat(np.arange(count), rows["counts"]),
+            boxes=rows["boxes"],
+            joints=rows["joints"],
+            scores=rows["scores"],
+            tracks=rows["tracks"],
+            skeleton=self.skeleton,
+            root=self.video.path,
+        )
+
+
+def _arrays(frames: Sequence[tuple[float, Animals]], joints: int) -> State:
+    """Frames as arrays: `times` and `counts` (F,), and the animals of all frames in one."""
+    none = Animals(
+        np.zeros(0, np.int64),
+        np.zeros((0, 4), np.float32),
+        np.zeros(0, np.float32),
+        np.zeros((0, joints, 3), np.float32),
+    )
+    animals = [none, *(animals for _, animals in frames)]
+    columns = zip(Animals._fields, *animals, strict=True)
+    return {name: np.concatenate(values) for name, *values in columns} | {
+        "times": np.array([time for time, _ in frames], np.float64),
+        "counts": np.array([len(a.tracks) for _, a in frames], np.int64),
+    }
+
+
+def _last_frames(parts: Sequence[State], count: int) -> list[Animals]:
+    """Inverse of :func:`_arrays` for the last frames of all parts."""
+    frames: list[Animals] = []
+    for rows in reversed(parts):
+        ends = np.cumsum(rows["counts"])
+        for start, end in zip((ends - rows["counts"])[::-1], ends[::-1], strict=True):
+            if len(frames) == count:
+                return frames[::-1]
+            frames.append(Animals(*(rows[name][start:end] for name in Animals._fields)))
+    return frames[::-1]
+
+
+def _smoothed(smooth: OneEuroFilter, animals: Animals, time: float) -> Animals:
+    """The joints, and the two corners of the box, through the filter."""
+    boxes, joints = animals.boxes, animals.joints.copy()
+    corners = np.stack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
+    points = np.concatenate([corners, joints[:, :, :2]], axis=1)
+    lengths = np.sqrt(np.prod(boxes[:, 2:], axis=1))
+    points = smooth(animals.tracks, points, lengths, time).astype(np.float32)
+    joints[:, :, :2] = points[:, 2:]
+    boxes = np.concatenate([points[:, 0], points[:, 1] - points[:, 0]], axis=1)
+    return animals._replace(boxes=boxes, joints=joints)
