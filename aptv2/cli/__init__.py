@@ -1,0 +1,1 @@
+"""The command `aptv2`: one file a command, no logic."""

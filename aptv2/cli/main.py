@@ -1,0 +1,79 @@
+"""The app: its commands, and how errors and warnings are shown."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from aptv2.cli.demo import demo
+from aptv2.cli.export import export
+from aptv2.cli.score import score
+from aptv2.cli.track import track
+from aptv2.cli.train import train
+from aptv2.errors import BrokenVideoError, InputError
+
+
+class Commands(TyperGroup):
+    """Ends a command with one sentence on stderr where the user can do something about it.
+
+    Exit codes: 2 for bad input, 3 for a video that breaks off, 130 for Ctrl-C. Anything else is
+    a bug of ours and keeps its traceback.
+    """
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            with warnings.catch_warnings():
+                warnings.showwarning = _show_warning
+                return super().invoke(ctx)
+        except BrokenVideoError as error:
+            sentence, code = f"Error: {error}", 3
+        except InputError as error:
+            sentence, code = f"Error: {error}", 2
+        except KeyboardInterrupt:
+            sentence, code = "Interrupted.", 130
+        typer.secho(sentence, err=True, fg=typer.colors.RED)
+        raise typer.Exit(code)
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    typer.secho(f"Warning: {message}", err=True, fg=typer.colors.YELLOW)
+
+
+app = typer.Typer(
+    name="aptv2",
+    help="Find, follow and pose animals in video.",
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(track)
+app.command()(demo)
+app.command()(score)
+app.command()(export)
+app.command()(train)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"aptv2 {version('aptv2')}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    pass
