@@ -9,6 +9,10 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import torch
+
+# One thread: the networks here are tiny, and sums do not change their order between machines.
+torch.set_num_threads(1)
 
 _BITS = 8
 

@@ -134,8 +134,7 @@ def test_track_numbers_of_different_clips_are_different_animals() -> None:
 
 def test_frames_go_by_their_number_in_the_clip() -> None:
     truth, _ = two_clips()
-    # In time the change comes once; in the order of the file's rows it would, too, but one
-    # number that stays for the middle frames makes two changes out of rows that are shuffled.
+    # In time the number changes once a clip; in the order of these rows it would more often.
     order = np.random.default_rng(0).permutation(16)
     shuffled = truth.with_frames(order)
     late = shuffled.frames.indices[shuffled.frame] >= 2

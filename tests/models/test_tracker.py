@@ -1,0 +1,201 @@
+"""The tracker: templates, search regions, and boxes back in the frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from aptv2.models.lite.network import LiteNetwork
+from aptv2.models.lite.tracker import GROWTH, LARGEST, LOST, LiteTracker, square_frames
+
+SIZE = (240, 320)
+SEEN, UNSEEN = 3.0, -6.0  # logits
+
+
+class RedTracking(nn.Module):
+    """A tracking head that finds the red box, and keeps what it is asked."""
+
+    def __init__(self, red_corners: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.number = nn.Parameter(torch.zeros(1))
+        self.red_corners = red_corners
+        self.marked = torch.empty(0, 4)
+        self.painted = torch.empty(0, 4)
+
+    def template(self, features: list[Tensor], boxes: Tensor) -> Tensor:
+        self.marked = boxes
+        self.painted = self.red_corners(features[0]) / (features[0].shape[3] - 1)
+        return torch.zeros(len(boxes), 64, 128)
+
+    def forward(self, template: Tensor, features: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        assert len(template) == len(features[0])
+        corners = self.red_corners(features[0]) / (features[0].shape[3] - 1)
+        logits = torch.full((len(template), 1, 16, 16), UNSEEN)
+        sizes, offsets = torch.full((2, len(template), 2, 16, 16), 0.5)
+        for row, corner in enumerate(corners):
+            if not corner.isnan().any():
+                centre = (corner[:2] + corner[2:]) / 2 * 16
+                x, y = centre.long()
+                logits[row, 0, y, x] = SEEN
+                sizes[row, :, y, x] = corner[2:] - corner[:2]
+                offsets[row, :, y, x] = centre - centre.floor()
+        return logits, sizes, offsets
+
+
+@pytest.fixture
+def red_tracker(
+    network: LiteNetwork, sight: type[nn.Module], red_corners: Callable[[Tensor], Tensor]
+) -> LiteTracker:
+    tracker = LiteTracker(network)
+    tracker.body, tracker.head = sight(), RedTracking(red_corners)
+    return tracker
+
+
+@pytest.fixture
+def tracker(network: LiteNetwork) -> LiteTracker:
+    return LiteTracker(network)
+
+
+@pytest.fixture(scope="module")
+def frames() -> list[np.ndarray]:
+    rng = np.random.default_rng(0)
+    return [rng.integers(0, 256, (60, 80, 3), np.uint8) for _ in range(3)]
+
+
+class TestGeometry:
+    @pytest.mark.parametrize(
+        "box", [[100, 80, 60, 40], [140, 60, 20, 90], [0, 0, 50, 50], [280, 200, 39, 39]]
+    )
+    def test_the_mark_lies_on_the_animal(
+        self, red_tracker: LiteTracker, paint: Callable[..., np.ndarray], box: list[float]
+    ) -> None:
+        red_tracker.start(paint(SIZE, box), np.array([box]))
+        np.testing.assert_allclose(red_tracker.head.marked, red_tracker.head.painted, atol=0.015)
+
+    def test_a_moving_box_is_followed(
+        self, red_tracker: LiteTracker, paint: Callable[..., np.ndarray]
+    ) -> None:
+        path = [[100 + 8 * t, 80 + 3 * t, 60 - t, 40 + 2 * t] for t in range(14)]
+        red_tracker.start(paint(SIZE, path[0]), np.array([path[0]]))
+        for box in path[1:]:
+            found, scores = red_tracker.step(paint(SIZE, box))
+            np.testing.assert_allclose(found, [box], atol=1.6)
+            np.testing.assert_allclose(scores, torch.sigmoid(torch.tensor([SEEN])), rtol=1e-5)
+            assert found.dtype == scores.dtype == np.float32
+
+    def test_a_box_that_leaves_ends_at_the_frame(
+        self, red_tracker: LiteTracker, paint: Callable[..., np.ndarray]
+    ) -> None:
+        red_tracker.start(paint(SIZE, [250, 100, 50, 50]), np.array([[250, 100, 50, 50]]))
+        found, _ = red_tracker.step(paint(SIZE, [285, 110, 50, 50]))
+        np.testing.assert_allclose(found, [[285, 110, 35, 50]], atol=1.6)
+
+    def test_the_hidden_animal_is_looked_for_where_it_was(
+        self, red_tracker: LiteTracker, paint: Callable[..., np.ndarray]
+    ) -> None:
+        box = [100, 80, 30, 30]
+        red_tracker.start(paint(SIZE, box), np.array([box]))
+        empty = paint(SIZE, [0, 0, -2, -2])
+        reaches = []
+        for _ in range(12):
+            found, scores = red_tracker.step(empty)
+            assert found.tolist() == [box]
+            assert scores[0] <= LOST / 2
+            reaches.append(float(red_tracker.reach[0]))
+        np.testing.assert_allclose(reaches[:3], [GROWTH, GROWTH**2, GROWTH**3])
+        assert reaches[-1] == LARGEST
+        # It comes out further away than the usual search region reaches.
+        found, scores = red_tracker.step(paint(SIZE, [195, 80, 30, 30]))
+        np.testing.assert_allclose(found, [[195, 80, 30, 30]], atol=2.5)
+        assert scores[0] > 0.9
+        assert red_tracker.reach.tolist() == [1]
+
+    def test_the_near_one_of_two_that_look_alike(self, red_tracker: LiteTracker) -> None:
+        logits = torch.full((1, 1, 16, 16), UNSEEN)
+        logits[0, 0, 8, 9], logits[0, 0, 1, 14] = 1.0, 1.1
+        places = torch.stack(torch.meshgrid(torch.arange(16.0), torch.arange(16.0), indexing="xy"))
+        boxes = torch.cat([places, places])[None]
+        red_tracker.reach = np.ones(1)
+        found, scores = red_tracker._best(logits, boxes)
+        assert found[0, :2].tolist() == [9, 8]
+        np.testing.assert_allclose(scores, torch.sigmoid(torch.tensor([1.0])))
+
+
+class TestSquares:
+    def test_area_grows_with_the_square_of_the_factor(self) -> None:
+        boxes = np.array([[10, 20, 40, 10], [0, 0, 30, 30.0]])
+        centres, extents = square_frames(boxes, np.array([2.0, 4.0]))
+        np.testing.assert_allclose(centres, [[30, 25], [15, 15]])
+        np.testing.assert_allclose(extents, [[40, 40], [120, 120]])
+
+    def test_a_tiny_box(self) -> None:
+        _, extents = square_frames(np.array([[5, 5, 0, 0.1]]), np.array([2.0]))
+        assert extents.min() == 4
+
+
+class TestAnimals:
+    def test_all_in_one_batch_is_one_by_one(
+        self, network: LiteNetwork, frames: list[np.ndarray]
+    ) -> None:
+        boxes = np.array([[5, 5, 30, 30], [40, 20, 20, 35], [10, 30, 25, 15.0]])
+        together = LiteTracker(network)
+        together.start(frames[0], boxes)
+        alone = [LiteTracker(network) for _ in boxes]
+        for each, box in zip(alone, boxes, strict=True):
+            each.start(frames[0], box[None])
+        for frame in frames[1:]:
+            found, scores = together.step(frame)
+            assert found.shape == (3, 4)
+            for row, each in enumerate(alone):
+                box, score = each.step(frame)
+                np.testing.assert_allclose(found[row], box[0], atol=0.1)
+                np.testing.assert_allclose(scores[row], score[0], atol=1e-3)
+
+    def test_more_may_join(self, tracker: LiteTracker, frames: list[np.ndarray]) -> None:
+        tracker.start(frames[0], np.array([[5, 5, 30, 30]]))
+        tracker.step(frames[1])
+        before = tracker.boxes.copy()
+        tracker.add(frames[1], np.array([[40, 20, 20, 35], [10, 30, 25, 15]]))
+        np.testing.assert_array_equal(tracker.boxes[:1], before)
+        np.testing.assert_array_equal(tracker.boxes[1:], [[40, 20, 20, 35], [10, 30, 25, 15]])
+        found, scores = tracker.step(frames[2])
+        assert found.shape == (3, 4)
+        assert scores.shape == (3,)
+
+    def test_starting_again_forgets(self, tracker: LiteTracker, frames: list[np.ndarray]) -> None:
+        tracker.start(frames[0], np.ones((4, 4)) * 20)
+        tracker.start(frames[0], np.array([[5, 5, 30, 30]]))
+        assert len(tracker.step(frames[1])[0]) == 1
+        assert len(tracker.reach) == 1
+
+    def test_none(self, tracker: LiteTracker, frames: list[np.ndarray]) -> None:
+        tracker.start(frames[0], np.empty((0, 4)))
+        found, scores = tracker.step(frames[1])
+        assert found.shape == (0, 4)
+        assert scores.shape == (0,)
+        tracker.add(frames[1], np.array([[5, 5, 30, 30]]))
+        assert len(tracker.step(frames[2])[0]) == 1
+
+    def test_results_are_the_callers_own(
+        self, tracker: LiteTracker, frames: list[np.ndarray]
+    ) -> None:
+        tracker.start(frames[0], np.array([[5, 5, 30, 30]]))
+        found, _ = tracker.step(frames[1])
+        kept = tracker.boxes.copy()
+        found[:] = -1
+        np.testing.assert_array_equal(tracker.boxes, kept)
+
+    def test_it_goes_on_from_its_state(
+        self, network: LiteNetwork, frames: list[np.ndarray]
+    ) -> None:
+        first, second = LiteTracker(network), LiteTracker(network)
+        first.start(frames[0], np.array([[5, 5, 30, 30], [40, 20, 20, 35]]))
+        first.step(frames[1])
+        state = {name: array.copy() for name, array in first.state().items()}
+        second.restore(state)
+        for expected, found in zip(first.step(frames[2]), second.step(frames[2]), strict=True):
+            np.testing.assert_array_equal(found, expected)

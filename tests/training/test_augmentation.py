@@ -1,0 +1,144 @@
+"""Random changes: how far they may go, and what they leave alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from aptv2.skeleton import ANIMAL17
+from aptv2.training import augmentation as augment
+from aptv2.training.recipes import Augmentation
+
+DRAWS = 400
+CENTRE, EXTENT = np.array([50.0, 40]), np.array([80.0, 60])
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def image(rng: np.random.Generator) -> np.ndarray:
+    return rng.integers(60, 190, (40, 50, 3), np.uint8)
+
+
+class TestGeometry:
+    def test_limits_and_shares(self, rng: np.random.Generator) -> None:
+        settings = Augmentation(flip=0.3, rotation=40, rotation_chance=0.6, scale=1.5, shift=0.1)
+        drawn = [augment.random_geometry(rng, settings, CENTRE, EXTENT) for _ in range(DRAWS)]
+        centres, extents, rotations, flips = (np.array(each) for each in zip(*drawn, strict=True))
+        shifts = np.abs(centres - CENTRE) / EXTENT
+        assert 0.08 < shifts.max() <= 0.1
+        factors = extents / EXTENT
+        np.testing.assert_allclose(factors[:, 0], factors[:, 1])
+        assert 1 / 1.5 <= factors.min() < 0.7
+        assert 1.45 < factors.max() <= 1.5
+        assert abs(np.log(factors).mean()) < 0.05
+        assert 35 < np.abs(rotations).max() <= 40
+        assert abs(np.mean(rotations == 0) - 0.4) < 0.08
+        assert abs(flips.mean() - 0.3) < 0.08
+
+    def test_none(self, rng: np.random.Generator) -> None:
+        settings = Augmentation(flip=0, rotation_chance=0, scale=1, shift=0)
+        centre, extent, rotation, flip = augment.random_geometry(rng, settings, CENTRE, EXTENT)
+        assert centre.tolist() == CENTRE.tolist()
+        assert extent.tolist() == EXTENT.tolist()
+        assert rotation == 0
+        assert not flip
+
+
+class TestHalfBody:
+    @pytest.fixture
+    def joints(self) -> np.ndarray:
+        """The front half on the left, the back half on the right."""
+        joints = np.full((17, 3), 2.0, np.float32)
+        upper = np.isin(np.arange(17), ANIMAL17.upper)
+        joints[:, 0] = np.where(upper, 10, 100) + np.arange(17)
+        joints[:, 1] = 20 + 2 * np.arange(17)
+        return joints
+
+    def test_one_half_or_the_other(self, rng: np.random.Generator, joints: np.ndarray) -> None:
+        found = set()
+        for _ in range(20):
+            box = augment.half_body(rng, joints, ANIMAL17)
+            inside = ((joints[:, :2] > box[:2]) & (joints[:, :2] < box[:2] + box[2:])).all(axis=1)
+            found.add(tuple(np.flatnonzero(inside)))
+        lower = tuple(sorted(set(range(17)) - set(ANIMAL17.upper)))
+        assert found == {tuple(ANIMAL17.upper), lower}
+
+    def test_only_labelled_joints(self, rng: np.random.Generator, joints: np.ndarray) -> None:
+        joints[list(ANIMAL17.upper)[4:], 2] = 0
+        joints[[4, *range(14, 17)], 2] = 0
+        joints[joints[:, 2] == 0, :2] = -1000
+        assert all(augment.half_body(rng, joints, ANIMAL17)[0] > 0 for _ in range(10))
+
+    def test_too_few_joints(self, rng: np.random.Generator, joints: np.ndarray) -> None:
+        joints[3:11, 2] = joints[14:, 2] = 0
+        assert augment.half_body(rng, joints, ANIMAL17) is None
+        assert augment.half_body(rng, joints, ANIMAL17, at_least=3) is not None
+        assert augment.half_body(rng, joints * 0, ANIMAL17) is None
+
+
+class TestColour:
+    def test_none(self, rng: np.random.Generator, image: np.ndarray) -> None:
+        np.testing.assert_array_equal(augment.random_colour(rng, image, 0), image)
+
+    def test_the_picture_given_stays(self, rng: np.random.Generator, image: np.ndarray) -> None:
+        before = image.copy()
+        changed = augment.random_colour(rng, image, 0.4)
+        assert changed.shape == image.shape
+        assert changed.dtype == np.uint8
+        assert not np.array_equal(changed, image)
+        np.testing.assert_array_equal(image, before)
+
+    def test_grey_stays_nearly_grey(self, rng: np.random.Generator) -> None:
+        grey = np.full((4, 4, 3), 128, np.uint8)
+        strength = 0.4
+        for _ in range(DRAWS):
+            changed = augment.random_colour(rng, grey, strength)[0, 0].astype(int)
+            assert np.ptp(changed) <= 0.2 * 255 * strength + 1
+            assert np.abs(changed - 128).max() <= 0.6 * 255 * strength + 1
+
+    def test_some_pictures_lose_their_colours(self, rng: np.random.Generator) -> None:
+        colourful = np.array([[[150, 100, 110], [100, 150, 110], [110, 100, 150]]], np.uint8)
+        lost = 0
+        for _ in range(DRAWS):
+            changed = augment.random_colour(rng, colourful, 0.2)[0].astype(int)
+            # Without colour, three pixels of one brightness are one pixel.
+            lost += np.ptp(changed, axis=0).max() <= 2
+        assert 0.05 < lost / DRAWS < 0.16
+
+    def test_stronger_is_further(self, image: np.ndarray) -> None:
+        distances = []
+        for strength in (0.1, 0.3, 0.6):
+            rng = np.random.default_rng(0)
+            changed = [augment.random_colour(rng, image, strength) for _ in range(50)]
+            distances.append(np.abs(np.array(changed, int) - image).mean())
+        assert distances[0] < distances[1] < distances[2]
+
+
+def test_blur_takes_detail_and_keeps_the_rest(rng: np.random.Generator, image: np.ndarray) -> None:
+    for _ in range(20):
+        blurred = augment.random_blur(rng, image)
+        assert blurred.shape == image.shape
+        assert blurred.dtype == np.uint8
+        assert abs(blurred.mean() - image.mean()) < 2
+        assert blurred.std() < 0.8 * image.std()
+
+
+class TestErase:
+    def test_up_to_three_rectangles(self, rng: np.random.Generator) -> None:
+        shares = []
+        for _ in range(50):
+            image = np.zeros((100, 120, 3), np.uint8)
+            assert augment.random_erase(rng, image) is image
+            shares.append((image > 0).any(axis=2).mean())
+            assert len(np.unique(image.reshape(-1, 3), axis=0)) <= 4
+        assert max(shares) <= 3 * 0.35**2
+        assert np.mean(shares) > 0.03
+
+    @pytest.mark.parametrize("side", [1, 2, 5])
+    def test_small_pictures(self, rng: np.random.Generator, side: int) -> None:
+        for _ in range(20):
+            augment.random_erase(rng, np.zeros((side, side, 3), np.uint8))

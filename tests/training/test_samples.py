@@ -1,0 +1,162 @@
+"""Pose samples: every joint on its own spot of paint, the same in every process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from aptv2.skeleton import ANIMAL17
+from aptv2.training.recipes import Augmentation
+from aptv2.training.samples import EpochSampler, Images, PoseCrops, Sample
+
+SIZE = 128
+BOXES = [[[20.0, 15, 110, 90]], [[30, 10, 90, 100]], [[5, 40, 140, 70]]]
+
+
+@pytest.fixture(scope="module")
+def dotted(paint_table: Callable):
+    """Animals whose joints are spots of 17 colours."""
+    return paint_table(BOXES, dots=True)
+
+
+def assert_equal(first: Sample, second: Sample) -> None:
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        np.testing.assert_array_equal(value, second[name], err_msg=name)
+
+
+def pixels(sample: Sample, size: int = SIZE) -> np.ndarray:
+    """Joints (17, 2) in crop pixels; heatmaps lie on the crop with corner on corner."""
+    return sample["joints"] * (size - 1) / (size // 4 - 1)
+
+
+class TestPoseCrops:
+    def test_every_joint_lies_on_its_spot(
+        self, dotted, plain: Augmentation, joint_colour: Callable[[int], np.ndarray]
+    ) -> None:
+        palette = np.array([joint_colour(joint) for joint in range(17)], int)
+        samples = PoseCrops(dotted.table, dotted.images, SIZE, plain, seed=0)
+        mirrored = []
+        for epoch in range(12):
+            for index in range(len(samples)):
+                sample = samples[epoch, index]
+                seen = np.flatnonzero(sample["seen"])
+                # The outermost pixel of a crop may show half a spot.
+                x, y = np.round(pixels(sample)[seen]).astype(int).T
+                within = (x > 0) & (y > 0) & (x < SIZE - 1) & (y < SIZE - 1)
+                x, y, seen = x[within], y[within], seen[within]
+                shown = sample["image"][y, x].astype(int)
+                found = np.abs(shown[:, None] - palette[None]).sum(axis=2).argmin(axis=1)
+                flipped = not np.array_equal(found, seen)
+                np.testing.assert_array_equal(found, ANIMAL17.flip[seen] if flipped else seen)
+                mirrored.append(flipped)
+        assert 0.2 < np.mean(mirrored) < 0.8
+
+    def test_shapes(self, dotted, plain: Augmentation) -> None:
+        sample = PoseCrops(dotted.table, dotted.images, 64, plain, seed=0)[0, 0]
+        assert sample["image"].shape == (64, 64, 3)
+        assert sample["image"].dtype == np.uint8
+        assert sample["joints"].shape == (17, 2)
+        assert sample["joints"].dtype == sample["seen"].dtype == np.float32
+
+    def test_only_labelled_joints_inside_the_crop_count(self, dotted) -> None:
+        joints = dotted.table.joints.copy()
+        joints[:, 4:9, 2] = 0
+        joints[:, 9, 2] = 1
+        table = type(dotted.table)(**{**vars(dotted.table), "joints": joints})
+        far = Augmentation(colour=0, blur=0, erase=0, shift=0.6, half_body=0)
+        samples = PoseCrops(table, dotted.images, SIZE, far, seed=0)
+        lost = 0
+        for epoch in range(10):
+            sample = samples[epoch, 0]
+            assert (sample["seen"][4:9] == 0).all()
+            place = pixels(sample)
+            inside = ((place >= -1e-3) & (place <= SIZE - 1 + 1e-3)).all(axis=1)
+            labelled = np.ones(17, bool)
+            labelled[4:9] = False
+            np.testing.assert_array_equal(sample["seen"] > 0, inside & labelled)
+            lost += (~inside).sum()
+        assert lost > 0
+
+    def test_animals_without_joints_or_box_are_left_out(self, dotted, plain: Augmentation) -> None:
+        joints, boxes = dotted.table.joints.copy(), dotted.table.boxes.copy()
+        joints[0, :, 2] = 0
+        boxes[2] = np.nan
+        table = type(dotted.table)(**{**vars(dotted.table), "joints": joints, "boxes": boxes})
+        samples = PoseCrops(table, dotted.images, SIZE, plain, seed=0)
+        assert samples.table.ids.tolist() == [2]
+
+    def test_half_bodies(self, dotted) -> None:
+        half = Augmentation(
+            half_body=1, scale=1, shift=0, rotation_chance=0, flip=0, colour=0, blur=0, erase=0
+        )
+        samples = PoseCrops(dotted.table, dotted.images, SIZE, half, seed=0)
+        upper = np.isin(np.arange(17), ANIMAL17.upper)
+        shown = []
+        for epoch in range(8):
+            seen = samples[epoch, 0]["seen"] > 0
+            assert seen[upper].all() or seen[~upper].all()
+            shown.append(bool(seen[upper].all()))
+        assert len(set(shown)) == 2
+
+
+class TestDeterminism:
+    def test_seed_epoch_and_index_are_all_that_counts(self, dotted) -> None:
+        samples, again = (
+            PoseCrops(dotted.table, dotted.images, 64, Augmentation(), seed=3) for _ in range(2)
+        )
+        first = samples[4, 1]
+        np.random.seed(99)  # noqa: NPY002
+        torch.manual_seed(99)
+        again[0, 0]
+        assert_equal(again[4, 1], first)
+        other = PoseCrops(dotted.table, dotted.images, 64, Augmentation(), seed=4)
+        for different in (samples[5, 1], samples[4, 2], other[4, 1]):
+            assert not np.array_equal(different["image"], first["image"])
+
+    def test_workers_do_not_matter(self, dotted) -> None:
+        samples = PoseCrops(dotted.table, dotted.images, 64, Augmentation(), seed=3)
+        batches = []
+        for workers in (0, 2):
+            loader = DataLoader(
+                samples, batch_size=2, sampler=EpochSampler(3, seed=3), num_workers=workers
+            )
+            batches.append(list(loader))
+        assert len(batches[0]) == 2
+        for alone, shared in zip(*batches, strict=True):
+            assert_equal(alone, shared)
+
+
+class TestEpochSampler:
+    def test_every_index_once_an_epoch(self) -> None:
+        sampler = EpochSampler(20, seed=1)
+        sampler.set_epoch(3)
+        keys = list(sampler)
+        assert len(sampler) == len(keys) == 20
+        assert {epoch for epoch, _ in keys} == {3}
+        assert sorted(index for _, index in keys) == list(range(20))
+        assert all(type(index) is int for _, index in keys)
+
+    def test_the_order_follows_from_seed_and_epoch(self) -> None:
+        def order(seed: int, epoch: int) -> list[int]:
+            sampler = EpochSampler(20, seed)
+            sampler.set_epoch(epoch)
+            return [index for _, index in sampler]
+
+        assert order(1, 5) == order(1, 5)
+        assert len({tuple(order(*key)) for key in [(1, 0), (1, 1), (2, 0), (2, 1)]}) == 4
+
+    def test_none(self) -> None:
+        assert list(EpochSampler(0, seed=1)) == []
+
+
+def test_a_part_of_the_images_is_no_copy(dotted) -> None:
+    images = Images(dotted.table)
+    part = images.part(np.array([2, 0]))
+    assert len(part) == 2
+    assert part[0] is images[2]
+    assert part[1] is images[0]

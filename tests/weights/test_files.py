@@ -1,0 +1,327 @@
+"""Weights files: what is written is read, what could run is refused, what is broken is said so."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import struct
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from aptv2.errors import InputError
+from aptv2.weights import read_weights, write_weights
+from aptv2.weights.files import load_weights
+
+
+def tensors() -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return {
+        "a.weight": torch.randn(3, 4, generator=generator),
+        "a.count": torch.tensor(70_000),
+        "b.bias": torch.zeros(0),
+    }
+
+
+def same(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> bool:
+    return found.keys() == expected.keys() and all(
+        torch.allclose(found[name].double(), expected[name].double(), rtol=1e-3)
+        for name in expected
+    )
+
+
+class TestRoundTrip:
+    def test_half_precision_on_disk_and_single_in_memory(self, tmp_path: Path) -> None:
+        path = tmp_path / "new" / "net.safetensors"
+        write_weights(path, tensors(), {"recipe": "lite", "epochs": 3})
+        stored = load_file(path)
+        assert stored["a.weight"].dtype == torch.float16
+        assert stored["a.count"].dtype == torch.int64
+        found, about = read_weights(path)
+        assert about == {"recipe": "lite", "epochs": 3}
+        assert found["a.weight"].dtype == torch.float32
+        assert same(found, tensors())
+        assert int(found["a.count"]) == 70_000
+        assert [file.name for file in path.parent.iterdir()] == ["net.safetensors"]
+
+    def test_without_a_word_about_itself(self, tmp_path: Path) -> None:
+        save_file({"x": torch.ones(2)}, tmp_path / "plain.safetensors")
+        found, about = read_weights(tmp_path / "plain.safetensors")
+        assert about == {}
+        assert found["x"].tolist() == [1, 1]
+
+    def test_views_and_shared_memory(self, tmp_path: Path) -> None:
+        whole = torch.arange(12.0).reshape(3, 4)
+        write_weights(tmp_path / "v.safetensors", {"t": whole.T, "row": whole[1], "same": whole})
+        found, _ = read_weights(tmp_path / "v.safetensors")
+        assert torch.equal(found["t"], whole.T)
+        assert torch.equal(found["row"], whole[1])
+
+    @pytest.mark.parametrize("wrapped", [False, True])
+    @pytest.mark.parametrize("suffix", [".pth", ".pt", ".ckpt", ""])
+    def test_torch_files(self, tmp_path: Path, wrapped: bool, suffix: str) -> None:
+        path = tmp_path / f"net{suffix}"
+        content = {"state_dict": tensors(), "epoch": 3} if wrapped else tensors()
+        torch.save(content, path)
+        found, about = read_weights(str(path))
+        assert same(found, tensors())
+        assert about == {}
+
+    def test_an_old_torch_file(self, tmp_path: Path) -> None:
+        path = tmp_path / "old.pth"
+        torch.save(tensors(), path, _use_new_zipfile_serialization=False)
+        assert same(read_weights(path)[0], tensors())
+
+    def test_a_failed_write_leaves_what_was_there(self, tmp_path: Path) -> None:
+        path = tmp_path / "net.safetensors"
+        write_weights(path, tensors())
+        before = path.read_bytes()
+        with pytest.raises(TypeError):
+            write_weights(path, tensors(), {"recipe": object()})
+        assert path.read_bytes() == before
+        assert list(tmp_path.iterdir()) == [path]
+
+    def test_numbers_beyond_half_precision_are_not_written_as_infinity(
+        self, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "net.safetensors"
+        with pytest.raises(InputError, match=r"a\.running_var"):
+            write_weights(path, {"a.running_var": torch.tensor([1.0, 1e6])})
+        assert not path.exists()
+
+
+class Bomb:
+    """Pickles to something that makes a folder when it is loaded."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[Callable, tuple[str]]:
+        return os.mkdir, (str(self.folder),)
+
+
+class TestUnsafe:
+    @pytest.mark.parametrize("name", ["net.pth", "net.pt", "net.bin", "net.safetensors"])
+    @pytest.mark.parametrize("new", [True, False])
+    @pytest.mark.parametrize("place", ["alone", "value", "nested"])
+    def test_a_file_that_wants_to_run_code_does_not(
+        self, tmp_path: Path, name: str, new: bool, place: str
+    ) -> None:
+        victim, path = tmp_path / "ran", tmp_path / name
+        bomb = Bomb(victim)
+        content: Any = {
+            "alone": bomb,
+            "value": {**tensors(), "z": bomb},
+            "nested": {"state_dict": tensors(), "optimizer": [bomb]},
+        }[place]
+        torch.save(content, path, _use_new_zipfile_serialization=new)
+        with pytest.raises(InputError, match=r"net\.\w+: (refused|not a readable)"):
+            read_weights(path)
+        assert not victim.exists()
+
+    def test_the_bomb_is_live(self, tmp_path: Path) -> None:
+        torch.save(Bomb(tmp_path / "ran"), tmp_path / "net.pth")
+        torch.load(tmp_path / "net.pth", weights_only=False)
+        assert (tmp_path / "ran").exists()
+
+    def test_a_whole_network_is_refused(self, tmp_path: Path) -> None:
+        torch.save(nn.Linear(2, 2), tmp_path / "net.pth")
+        with pytest.raises(InputError, match=r"net\.pth: refused, it holds more than weights"):
+            read_weights(tmp_path / "net.pth")
+
+
+class TestBroken:
+    @pytest.mark.parametrize("name", ["net.safetensors", "net.pth"])
+    def test_missing(self, tmp_path: Path, name: str) -> None:
+        with pytest.raises(InputError, match=f"{name}: there is no such weights file"):
+            read_weights(tmp_path / name)
+        (tmp_path / name).mkdir()
+        with pytest.raises(InputError, match=f"{name}: there is no such weights file"):
+            read_weights(tmp_path / name)
+
+    @pytest.mark.parametrize("kept", [0, 1, 7, 8, 60, 200, -1])
+    def test_truncated_safetensors(self, tmp_path: Path, kept: int) -> None:
+        path = tmp_path / "net.safetensors"
+        write_weights(path, tensors())
+        path.write_bytes(path.read_bytes()[:kept])
+        with pytest.raises(InputError, match=r"net\.safetensors: not a readable safetensors file"):
+            read_weights(path)
+
+    @pytest.mark.parametrize("new", [True, False])
+    @pytest.mark.parametrize("share", [0, 0.02, 0.3, 0.7, 0.99])
+    def test_truncated_torch_file(self, tmp_path: Path, share: float, new: bool) -> None:
+        path = tmp_path / "net.pth"
+        torch.save(tensors(), path, _use_new_zipfile_serialization=new)
+        whole = path.read_bytes()
+        path.write_bytes(whole[: int(share * len(whole))])
+        with pytest.raises(InputError, match=r"net\.pth: "):
+            read_weights(path)
+
+    @pytest.mark.parametrize(
+        "content",
+        [b"the cat was asleep", b"\x80\x02.", b"\0" * 100, b"{}", b"PK\x05\x06" + b"\0" * 18],
+        ids=["text", "pickle of nothing", "zeros", "JSON", "empty zip"],
+    )
+    @pytest.mark.parametrize("name", ["net.safetensors", "net.pth"])
+    def test_something_else(self, tmp_path: Path, name: str, content: bytes) -> None:
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(InputError, match=name):
+            read_weights(tmp_path / name)
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            torch.ones(3),
+            [torch.ones(3)],
+            {"epoch": 3},
+            {"state_dict": {"a": 1}},
+            5,
+            {1: torch.ones(1)},
+        ],
+        ids=[
+            "tensor",
+            "list",
+            "number in dict",
+            "number in state_dict",
+            "number",
+            "number as name",
+        ],
+    )
+    def test_no_named_tensors(self, tmp_path: Path, content: Any) -> None:
+        torch.save(content, tmp_path / "net.pth")
+        with pytest.raises(InputError, match=r"net\.pth: holds no named tensors"):
+            read_weights(tmp_path / "net.pth")
+
+    @pytest.mark.parametrize("about", ["{", "[" * 100_000, "[1, 2]", "7"])
+    def test_a_word_about_itself_that_is_none(self, tmp_path: Path, about: str) -> None:
+        path = tmp_path / "net.safetensors"
+        save_file({"x": torch.ones(2)}, path, metadata={"about": about})
+        with pytest.raises(InputError, match=r"net\.safetensors: not a readable"):
+            read_weights(path)
+
+    @pytest.mark.parametrize(
+        "entry",
+        [
+            {"dtype": "F16", "shape": [2**40], "data_offsets": [0, 4]},
+            {"dtype": "F16", "shape": [2], "data_offsets": [0, 2**50]},
+            {"dtype": "F16", "shape": [-2], "data_offsets": [0, 4]},
+            {"dtype": "Q9", "shape": [2], "data_offsets": [0, 4]},
+        ],
+        ids=["vast shape", "vast offset", "negative shape", "unknown type"],
+    )
+    def test_a_header_that_lies(self, tmp_path: Path, entry: dict[str, Any]) -> None:
+        header = json.dumps({"x": entry}).encode()
+        path = tmp_path / "net.safetensors"
+        path.write_bytes(struct.pack("<Q", len(header)) + header + b"\0" * 4)
+        with pytest.raises(InputError, match="not a readable safetensors file"):
+            read_weights(path)
+
+
+class TestMutilated:
+    """Whatever is done to a file, it is read or refused with one sentence."""
+
+    @staticmethod
+    def original(kind: str) -> bytes:
+        if kind == "safetensors":
+            header = json.dumps(
+                {"x": {"dtype": "F16", "shape": [2], "data_offsets": [0, 4]}}
+            ).encode()
+            return struct.pack("<Q", len(header)) + header + b"\0" * 4
+        buffer = io.BytesIO()
+        torch.save(tensors(), buffer, _use_new_zipfile_serialization=kind == "zip")
+        return buffer.getvalue()
+
+    @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(
+        kind=st.sampled_from(["safetensors", "zip", "legacy"]),
+        place=st.floats(0, 1, exclude_max=True),
+        piece=st.binary(max_size=6),
+        cut=st.integers(0, 6),
+    )
+    def test_bytes(self, tmp_path: Path, kind: str, place: float, piece: bytes, cut: int) -> None:
+        whole = self.original(kind)
+        at = int(place * len(whole))
+        path = tmp_path / ("net.safetensors" if kind == "safetensors" else "net.pth")
+        path.write_bytes(whole[:at] + piece + whole[at + cut :])
+        self.read(path)
+
+    @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(
+        place=st.floats(0, 1, exclude_max=True), piece=st.binary(max_size=3), cut=st.integers(0, 3)
+    )
+    def test_the_pickle_inside(self, tmp_path: Path, place: float, piece: bytes, cut: int) -> None:
+        """A zip file checks its bytes, so that random damage hardly ever reaches its pickle."""
+        whole = io.BytesIO(self.original("zip"))
+        path = tmp_path / "net.pth"
+        with zipfile.ZipFile(whole) as source, zipfile.ZipFile(path, "w") as target:
+            for name in source.namelist():
+                content = source.read(name)
+                if name.endswith("data.pkl"):
+                    at = int(place * len(content))
+                    content = content[:at] + piece + content[at + cut :]
+                target.writestr(name, content)
+        self.read(path)
+
+    @staticmethod
+    def read(path: Path) -> None:
+        found, said = {}, str(path)
+        try:
+            found, _ = read_weights(path)
+        except InputError as error:
+            said = str(error)
+        assert str(path) in said
+        assert "\n" not in said
+        assert all(isinstance(tensor, torch.Tensor) for tensor in found.values())
+
+
+class TestLoad:
+    @pytest.fixture
+    def network(self) -> nn.Sequential:
+        return nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
+
+    def test_every_tensor_arrives(self, network: nn.Sequential) -> None:
+        other = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
+        load_weights(network, other.state_dict(), "net.pth")
+        for name, tensor in other.state_dict().items():
+            assert torch.equal(network.state_dict()[name], tensor)
+
+    @pytest.mark.parametrize(
+        ("change", "said"),
+        [
+            ({"0.bias": None}, r"1 missing \(0\.bias\)$"),
+            ({"0.gain": torch.ones(1)}, r"1 unexpected \(0\.gain\)$"),
+            (
+                {"0.bias": None, "0.gain": torch.ones(1)},
+                r"1 missing \(0\.bias\) and 1 unexpected \(0\.gain\)$",
+            ),
+            (
+                dict.fromkeys(("1.weight", "1.bias", "1.running_mean", "1.running_var")),
+                r"4 missing \(1\.bias, 1\.running_mean, 1\.running_var, …\)$",
+            ),
+            (
+                {"0.weight": torch.ones(2, 4)},
+                r"0\.weight has shape \(2, 4\), the network wants \(2, 3\)$",
+            ),
+        ],
+        ids=["missing", "left over", "both", "many", "shape"],
+    )
+    def test_misfits(
+        self, network: nn.Sequential, change: dict[str, torch.Tensor | None], said: str
+    ) -> None:
+        state = {**network.state_dict(), **change}
+        state = {name: tensor for name, tensor in state.items() if tensor is not None}
+        before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+        with pytest.raises(InputError, match=rf"^net\.pth: .*{said}"):
+            load_weights(network, state, "net.pth")
+        for name, tensor in network.state_dict().items():
+            np.testing.assert_array_equal(tensor, before[name])
