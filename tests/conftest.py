@@ -10,6 +10,11 @@ import av
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
+
+# A busy machine is no failure of the code.
+settings.register_profile("aptv2", deadline=None)
+settings.load_profile("aptv2")
 
 # One thread: the networks here are tiny, and sums do not change their order between machines.
 torch.set_num_threads(1)

@@ -83,6 +83,8 @@ class SegmentedVideo:
 
     def _copy_packets(self, path: Path) -> None:
         rate = Fraction(self._format[2]).limit_denominator(1001)
+        # Frames by which decoding runs ahead of showing; short segments have less of it.
+        ahead = max(self._frames_ahead(number, rate) for number in range(self.count))
         with av.open(str(path), "w", container_options={"movflags": "faststart"}) as whole:
             target = None
             frames = 0
@@ -92,13 +94,20 @@ class SegmentedVideo:
                     target = target or whole.add_stream_from_template(source)
                     begun = frames / rate
                     for packet in segment.demux(source):
-                        if packet.dts is None or packet.pts is None:
+                        if packet.pts is None:
                             continue  # the demuxer's way to say that there are no more
-                        start = round(begun / packet.time_base)
-                        packet.pts, packet.dts = packet.pts + start, packet.dts + start
+                        packet.pts += round(begun / packet.time_base)
+                        packet.dts = round((frames - ahead) / rate / packet.time_base)
                         packet.stream = target
                         whole.mux(packet)
                         frames += 1
+
+    def _frames_ahead(self, number: int, rate: Fraction) -> int:
+        with av.open(str(self._segment(number))) as segment:
+            first = next(segment.demux(video=0))
+            if first.pts is None or first.dts is None:
+                return 0
+            return round((first.pts - first.dts) * first.time_base * rate)
 
     def _segment(self, number: int) -> Path:
         return self.folder / f"overlay{number:04d}.mp4"

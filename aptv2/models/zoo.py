@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 
@@ -19,6 +19,7 @@ from aptv2.weights.files import load_weights, read_weights
 
 EMBEDDED = Path(__file__).parents[1] / "assets" / "lite.safetensors"
 Dtype = Literal["float32", "bfloat16", "auto"]
+DTYPES = get_args(Dtype)
 
 
 def load_pose_model(
@@ -95,20 +96,30 @@ def _lite(
         near = difflib.get_close_matches(name, ["lite"], n=1)
         hint = f"did you mean '{near[0]}'?" if near else "known: lite"
         raise InputError(f"there is no network '{name}'; {hint}")
-    place = torch.device(device) if device is not None else best_device()
+    try:
+        place = torch.device(device) if device is not None else best_device()
+    except RuntimeError:
+        raise InputError(f"device '{device}': torch knows none; try cpu or cuda") from None
+    if dtype not in DTYPES:
+        raise InputError(f"dtype '{dtype}': known are {', '.join(DTYPES)}")
     number = fast_dtype(place) if dtype == "auto" else getattr(torch, dtype)
-    return _build(str(weights) if weights is not None else None, place, number)
+    if weights == "random":
+        return _build(None, 0, place, number)
+    path = Path(weights) if weights else EMBEDDED
+    # A file that was written anew is another one.
+    return _build(path, path.stat().st_mtime_ns if path.is_file() else 0, place, number)
 
 
 @lru_cache(maxsize=4)
-def _build(weights: str | None, device: torch.device, dtype: torch.dtype) -> LiteNetwork:
+def _build(
+    path: Path | None, written: int, device: torch.device, dtype: torch.dtype
+) -> LiteNetwork:
     """The lite network; the three heads that are asked for share one body."""
     network = LiteNetwork(ANIMAL17)
-    if weights != "random":
-        path = Path(weights) if weights else EMBEDDED
+    if path is not None:
         tensors, _ = read_weights(path)
         load_weights(network, tensors, path)
-    network.eval().requires_grad_(False)
-    fuse(network)
+    fuse(network.eval())
+    network.requires_grad_(False)
     network.to(device=device, dtype=dtype).to(memory_format=torch.channels_last)
     return network

@@ -64,7 +64,7 @@ def write_weights(
         What the file says of itself, kept as JSON.
     """
     half = {
-        name: (t.half() if t.is_floating_point() and t.ndim > 1 else t).contiguous()
+        name: (t.half() if t.is_floating_point() and t.ndim > 1 else t.clone()).contiguous()
         for name, t in tensors.items()
     }
     with atomic_write(path) as temporary:

@@ -63,7 +63,8 @@ def clip(make_clip: Callable[..., Path]) -> Path:
     """One red animal that walks through ten frames."""
     frames = []
     for t in range(10):
-        frame = np.full((48, 64, 3), 100, np.uint8)
+        # Grain, or the encoder makes a file that is all header.
+        frame = np.random.default_rng(t).integers(80, 120, (48, 64, 3), np.uint8)
         frame[10:30, 5 + 2 * t : 35 + 2 * t] = (200, 30, 30)
         frames.append(frame)
     return make_clip(frames=frames)
@@ -121,7 +122,8 @@ def test_bad_input_is_one_sentence_and_code_2(
 
 def test_the_worst_video_gives_the_exit_code(clip: Path, tmp_path: Path) -> None:
     cut = tmp_path / "cut.mp4"
-    cut.write_bytes(clip.read_bytes()[:-1200])
+    content = clip.read_bytes()
+    cut.write_bytes(content[: len(content) * 3 // 4])
     result = track("no.mp4", cut, clip, "-o", tmp_path / "out")
     assert result.exit_code == 3
     assert "breaks at frame" in result.stderr

@@ -53,7 +53,7 @@ class BlobPose:
         self.events: dict[int, Callable[[], None]] = {}
 
     def predict(self, frame: np.ndarray, boxes: np.ndarray, flip: bool = False) -> np.ndarray:
-        self.events.get(self.calls, lambda: None)()
+        self.events.pop(self.calls, lambda: None)()
         self.calls += 1
         self.flips.add(flip)
         masks = channel_masks(frame)

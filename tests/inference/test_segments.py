@@ -15,7 +15,7 @@ from aptv2.inference.segments import SegmentedVideo
 Numbers = Callable[..., np.ndarray]
 
 
-@pytest.mark.parametrize("lengths", [[5], [1, 1], [30, 4, 13]])
+@pytest.mark.parametrize("lengths", [[5], [1, 1], [2, 30, 4, 13]])
 @pytest.mark.parametrize("fps", [25.0, 30000 / 1001, 7.5])
 def test_segments_join_without_a_seam(
     lengths: list[int], fps: float, numbered_frame: Numbers, frame_number: Numbers, tmp_path: Path

@@ -172,7 +172,8 @@ class BrightSpot(PoseModel):
         light = images.mean(dim=1, keepdim=True)
         size = [side // 4 for side in self.input_size]
         # Heatmap pixels lie on the crop's grid with corner on corner.
-        return nn.functional.interpolate(light, size, mode="bilinear", align_corners=True)
+        light = nn.functional.interpolate(light, size, mode="bilinear", align_corners=True)
+        return light.repeat(1, 17, 1, 1)
 
     def decode(self, heatmaps: Tensor) -> Tensor:
         light = (heatmaps - heatmaps.amin(dim=(2, 3), keepdim=True))[:, 0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import numpy as np
@@ -55,9 +56,17 @@ def red_tracker(
     return tracker
 
 
+@pytest.fixture(scope="module")
+def eager(network: LiteNetwork) -> LiteNetwork:
+    """A network that sees its animal in every frame, so that its boxes move."""
+    changed = copy.deepcopy(network)
+    nn.init.constant_(changed.tracking.score[1].bias, 4.0)
+    return changed
+
+
 @pytest.fixture
-def tracker(network: LiteNetwork) -> LiteTracker:
-    return LiteTracker(network)
+def tracker(eager: LiteNetwork) -> LiteTracker:
+    return LiteTracker(eager)
 
 
 @pytest.fixture(scope="module")
@@ -139,17 +148,19 @@ class TestSquares:
 
 class TestAnimals:
     def test_all_in_one_batch_is_one_by_one(
-        self, network: LiteNetwork, frames: list[np.ndarray]
+        self, eager: LiteNetwork, frames: list[np.ndarray]
     ) -> None:
         boxes = np.array([[5, 5, 30, 30], [40, 20, 20, 35], [10, 30, 25, 15.0]])
-        together = LiteTracker(network)
+        together = LiteTracker(eager)
         together.start(frames[0], boxes)
-        alone = [LiteTracker(network) for _ in boxes]
+        alone = [LiteTracker(eager) for _ in boxes]
         for each, box in zip(alone, boxes, strict=True):
             each.start(frames[0], box[None])
         for frame in frames[1:]:
+            before = together.boxes
             found, scores = together.step(frame)
             assert found.shape == (3, 4)
+            assert (found != before).any(axis=1).all()
             for row, each in enumerate(alone):
                 box, score = each.step(frame)
                 np.testing.assert_allclose(found[row], box[0], atol=0.1)
@@ -189,10 +200,8 @@ class TestAnimals:
         found[:] = -1
         np.testing.assert_array_equal(tracker.boxes, kept)
 
-    def test_it_goes_on_from_its_state(
-        self, network: LiteNetwork, frames: list[np.ndarray]
-    ) -> None:
-        first, second = LiteTracker(network), LiteTracker(network)
+    def test_it_goes_on_from_its_state(self, eager: LiteNetwork, frames: list[np.ndarray]) -> None:
+        first, second = LiteTracker(eager), LiteTracker(eager)
         first.start(frames[0], np.array([[5, 5, 30, 30], [40, 20, 20, 35]]))
         first.step(frames[1])
         state = {name: array.copy() for name, array in first.state().items()}

@@ -101,9 +101,9 @@ class TestOverrides:
             ("stages.7.epochs=2", r"'stages\.7\.epochs=2': no such place"),
             ("stages.one.epochs=2", "no such place"),
             ("stages.5=2", "no such place"),
-            ("seed.deeper=2", "no such place"),
+            ("seed.deeper=2", "seed: .*integer"),
             ("model.name.deeper=2", "no such place"),
-            ("seed=[", "no such place"),
+            ("seed=[", r"override 'seed=\['"),
             ("sed=2", "sed: there is no such key; the nearest known key is 'seed'"),
             ("seed=two", "seed: .*integer.*'two'"),
             ("=3", "override '=3'"),
@@ -136,7 +136,7 @@ class TestUnknownKeys:
             read_recipe(write(content))
 
     def test_nothing_is_near(self, write: Callable, content: dict[str, Any]) -> None:
-        with pytest.raises(InputError, match="zzz: there is no such key$"):
+        with pytest.raises(InputError, match=r"zzz: there is no such key$"):
             read_recipe(write({**content, "zzz": 1}))
 
     def test_a_misspelt_required_key(self, write: Callable, content: dict[str, Any]) -> None:

@@ -70,7 +70,7 @@ class LiteDetector:
     def _fit(self, height: int, width: int) -> tuple[np.ndarray, tuple[int, int]]:
         """Transform (1, 2, 3) of a frame into a canvas with sides that the strides divide."""
         scale = self.long_side / max(height, width)
-        rows, columns = (max(1, int(np.ceil(s * scale / 32))) * 32 for s in (height, width))
+        rows, columns = (max(1, int(np.ceil(s * scale / 32 - 1e-6))) * 32 for s in (height, width))
         canvas = (rows, columns)
         extent = np.array([[columns - 1, rows - 1]]) / scale
         centre = np.array([[width / 2, height / 2]])

@@ -123,6 +123,7 @@ class LiteTracker:
         pixels = torch.from_numpy(crops.sample(frame, matrices, size, None))
         corners = box_tools.xywh_to_xyxy(boxes).reshape(-1, 2, 2)
         shares = crops.transform(matrices, corners).reshape(-1, 4) / (TEMPLATE_SIZE - 1)
+        shares = shares.clip(0, 1)
         images = normalise_for(self.head, pixels)
         return self.head.template(self.body(images), torch.from_numpy(shares).to(images.device))
 
