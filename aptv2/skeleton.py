@@ -128,5 +128,6 @@ ANIMAL17 = Skeleton(
     sigmas=(
         (0.025, 0.025, 0.026, 0.035, 0.035) + (0.079, 0.072, 0.062) * 2 + (0.107, 0.087, 0.089) * 2
     ),
+    # The reference counts the right front paw to the back half; so do its published numbers.
     upper=(0, 1, 2, 3, 5, 6, 7, 8, 9),
 )

@@ -176,7 +176,7 @@ class Associator:
         """Take its detection from a track that has been on an older track's animal for long."""
         found = np.flatnonzero(owner >= 0)
         tracks = owner[found]
-        newer = self._number[tracks][:, None] > self._number[tracks][None]
+        newer = self._key[tracks][:, None] > self._key[tracks][None]
         shared = (same[np.ix_(found, found)] & newer).any(axis=1)
         self._glued[tracks] = np.where(shared, self._glued[tracks] + 1, 0)
         owner[found[self._glued[tracks] * self.seconds > GLUED_SECONDS]] = -1

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from aptv2.errors import InputError
@@ -37,12 +37,14 @@ def read_weights(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     except pickle.UnpicklingError as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path}: refused, it holds more than weights ({reason})") from None
-    except (RuntimeError, EOFError, OSError, ValueError) as error:
+    except Exception as error:  # torch raises whatever a malformed file leads it to
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{path}: not a readable weights file ({reason})") from None
     if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
         content = content["state_dict"]
-    if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
+    if not isinstance(content, dict) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()
+    ):
         raise InputError(f"{path}: holds no named tensors")
     return dict(content), {}
 
@@ -62,13 +64,22 @@ def write_weights(
         Named tensors.
     about
         What the file says of itself, kept as JSON.
+
+    Raises
+    ------
+    InputError
+        Where a number is too large for float16, or the file cannot be written.
     """
     half = {
         name: (t.half() if t.is_floating_point() and t.ndim > 1 else t.clone()).contiguous()
         for name, t in tensors.items()
     }
+    for name, tensor in half.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise InputError(f"{path}: {name} holds numbers that float16 cannot; not written")
+    content = save(half, metadata={"about": json.dumps(dict(about or {}))})
     with atomic_write(path) as temporary:
-        save_file(half, temporary, metadata={"about": json.dumps(dict(about or {}))})
+        temporary.write_bytes(content)
 
 
 def load_weights(network: nn.Module, tensors: Mapping[str, Tensor], path: Path | str) -> None:
@@ -102,6 +113,9 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {}).get("about", "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, json.JSONDecodeError) as error:
-        raise InputError(f"{path}: not a readable safetensors file ({error})") from None
+        if not isinstance(about, dict):
+            raise ValueError("what it says of itself is no JSON object")
+    except Exception as error:  # the readers raise whatever a malformed file leads them to
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{path}: not a readable safetensors file ({reason})") from None
     return {n: t.float() if t.is_floating_point() else t for n, t in tensors.items()}, about
