@@ -59,7 +59,7 @@ class Associator:
         height: int,
         skeleton: Skeleton = ANIMAL17,
         *,
-        high: float = 0.5,
+        high: float = 0.35,
         low: float = 0.1,
         birth_frames: int = 3,
         patience: float = 2.0,

@@ -10,8 +10,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from aptv2.models.lite.detection import STRIDE, cell_centres
 from aptv2.models.lite.network import LiteNetwork
-from aptv2.models.lite.tracker import GROWTH, LARGEST, LOST, LiteTracker, square_frames
+from aptv2.models.lite.tracker import GROWTH, LARGEST, LOST, SURE, LiteTracker, square_frames
+from aptv2.models.lite.tracking import SEARCH_SIZE
 
 SIZE = (240, 320)
 SEEN, UNSEEN = 3.0, -6.0  # logits
@@ -47,12 +49,33 @@ class RedTracking(nn.Module):
         return logits, sizes, offsets
 
 
+class OneDetection(nn.Module):
+    """A detection head that finds one box, corners in pixels, in every picture; or none."""
+
+    def __init__(self, corners: list[float] | None = None, logit: float = 0.0) -> None:
+        super().__init__()
+        self.corners, self.logit = corners, logit
+
+    def forward(self, features: list[Tensor]) -> tuple[Tensor, Tensor]:
+        count, cells = len(features[0]), SEARCH_SIZE // STRIDE
+        logits = torch.full((count, 1, cells, cells), -9.0)
+        if self.corners is None:
+            return logits, torch.ones(count, 4, cells, cells)
+        corners = torch.tensor(self.corners)
+        x, y = ((corners[:2] + corners[2:]) / 2 / STRIDE).long()
+        logits[:, 0, y, x] = self.logit
+        middle = cell_centres(cells, cells)
+        away = [middle - corners[:2, None, None], corners[2:, None, None] - middle]
+        return logits, torch.cat(away).expand(count, 4, cells, cells)
+
+
 @pytest.fixture
 def red_tracker(
     network: LiteNetwork, sight: type[nn.Module], red_corners: Callable[[Tensor], Tensor]
 ) -> LiteTracker:
     tracker = LiteTracker(network)
     tracker.body, tracker.head = sight(), RedTracking(red_corners)
+    tracker.detection = OneDetection()
     return tracker
 
 
@@ -93,7 +116,7 @@ class TestGeometry:
         for box in path[1:]:
             found, scores = red_tracker.step(paint(SIZE, box))
             np.testing.assert_allclose(found, [box], atol=1.6)
-            np.testing.assert_allclose(scores, torch.sigmoid(torch.tensor([SEEN])), rtol=1e-5)
+            assert scores.tolist() == [1]
             assert found.dtype == scores.dtype == np.float32
 
     def test_a_box_that_leaves_ends_at_the_frame(
@@ -113,7 +136,7 @@ class TestGeometry:
         for _ in range(12):
             found, scores = red_tracker.step(empty)
             assert found.tolist() == [box]
-            assert scores[0] <= LOST / 2
+            assert scores[0] < LOST / 2
             reaches.append(float(red_tracker.reach[0]))
         np.testing.assert_allclose(reaches[:3], [GROWTH, GROWTH**2, GROWTH**3])
         assert reaches[-1] == LARGEST
@@ -127,11 +150,63 @@ class TestGeometry:
         logits = torch.full((1, 1, 16, 16), UNSEEN)
         logits[0, 0, 8, 9], logits[0, 0, 1, 14] = 1.0, 1.1
         places = torch.stack(torch.meshgrid(torch.arange(16.0), torch.arange(16.0), indexing="xy"))
-        boxes = torch.cat([places, places])[None]
+        boxes = torch.cat([places, torch.ones_like(places)])[None]
         red_tracker.reach = np.ones(1)
         found, scores = red_tracker._best(logits, boxes)
-        assert found[0, :2].tolist() == [9, 8]
+        assert found[0].tolist() == [8.5, 7.5, 9.5, 8.5]
         np.testing.assert_allclose(scores, torch.sigmoid(torch.tensor([1.0])))
+
+
+class TestConfidence:
+    @pytest.mark.parametrize("share", [0.02, 0.1, 0.4, 0.9, 1.0, 1.1, 3.0])
+    def test_is_the_share_of_a_sure_score(
+        self,
+        red_tracker: LiteTracker,
+        paint: Callable[..., np.ndarray],
+        monkeypatch: pytest.MonkeyPatch,
+        share: float,
+    ) -> None:
+        score = torch.tensor(share * SURE)
+        monkeypatch.setitem(globals(), "SEEN", float(score.logit()))
+        start, end = [100, 80, 60, 40], [110, 85, 60, 40]
+        red_tracker.start(paint(SIZE, start), np.array([start]))
+        found, confidence = red_tracker.step(paint(SIZE, end))
+        np.testing.assert_allclose(confidence, min(share, 1), rtol=1e-5)
+        assert confidence.dtype == np.float32
+        np.testing.assert_allclose(found, [end if share >= LOST else start], atol=1.6)
+
+
+class TestAgreement:
+    OWN = np.array([[100, 80, 160, 140]], np.float32)
+
+    @pytest.mark.parametrize(
+        ("corners", "logit", "expected"),
+        [
+            ([104, 88, 168, 140], 0.0, [102, 84, 164, 140]),
+            ([104, 88, 168, 140], -3.0, [100, 80, 160, 140]),
+            ([140, 80, 200, 140], 3.0, [100, 80, 160, 140]),
+            (None, 0.0, [100, 80, 160, 140]),
+        ],
+        ids=["half-way", "too faint", "another animal", "nothing detected"],
+    )
+    def test_with_a_detection(
+        self,
+        red_tracker: LiteTracker,
+        corners: list[float] | None,
+        logit: float,
+        expected: list[float],
+    ) -> None:
+        red_tracker.detection = OneDetection(corners, logit)
+        own = self.OWN.copy()
+        found = red_tracker._agreed(own, [torch.zeros(1, 3, SEARCH_SIZE, SEARCH_SIZE)])
+        np.testing.assert_allclose(found, [expected], atol=1e-3)
+        np.testing.assert_array_equal(own, self.OWN)
+
+    def test_each_animal_with_its_own(self, red_tracker: LiteTracker) -> None:
+        red_tracker.detection = OneDetection([104, 88, 168, 140])
+        own = np.concatenate([self.OWN, self.OWN - 70])
+        found = red_tracker._agreed(own, [torch.zeros(2, 3, SEARCH_SIZE, SEARCH_SIZE)])
+        np.testing.assert_allclose(found, [[102, 84, 164, 140], own[1]], atol=1e-3)
 
 
 class TestSquares:

@@ -31,7 +31,12 @@ class PoseHead(nn.Module):
         """Heatmap logits (N, K, H/4, W/4) and visibility logits (N, K)."""
         x8, x16 = self.pyramid(features)
         x4 = self.refine4(F.relu(self.lateral4(features[0]) + double(self.narrow(x8))))
-        return self.heatmaps(x4), self.visible(x16.mean(dim=(2, 3)))
+        # In bfloat16 the steps between two logits would move the decoded peak.
+        weight, bias = self.heatmaps.weight.float(), self.heatmaps.bias
+        assert bias is not None
+        with torch.autocast(x4.device.type, enabled=False):
+            logits = F.conv2d(x4.float(), weight, bias.float())
+        return logits, self.visible(x16.mean(dim=(2, 3)))
 
 
 def probabilities(logits: Tensor, visible: Tensor) -> Tensor:

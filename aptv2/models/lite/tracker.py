@@ -10,6 +10,7 @@ from torch import Tensor
 
 from aptv2 import boxes as box_tools
 from aptv2 import crops
+from aptv2.models.lite.detection import peaks
 from aptv2.models.lite.network import LiteNetwork
 from aptv2.models.lite.tracking import (
     SEARCH_FACTOR,
@@ -20,7 +21,10 @@ from aptv2.models.lite.tracking import (
 )
 from aptv2.models.pose import normalise_for
 
-LOST = 0.2  # score under which an animal is held to be out of sight
+SURE = 0.25  # score from which the animal is surely there
+LOST = 0.2  # confidence under which it is held to be out of sight
+AGREEMENT = 0.6  # overlap with a detection from which the two show one animal
+DETECTED = 0.15  # score of a detection that may agree
 GROWTH = 1.1  # of the search region per frame out of sight
 LARGEST = 2.0  # times the usual search region
 
@@ -39,6 +43,7 @@ class LiteTracker:
 
     def __init__(self, network: LiteNetwork) -> None:
         self.body, self.head = network.body, network.tracking
+        self.detection = network.detection
         cells = SEARCH_SIZE // 16
         window = torch.hann_window(cells + 2, periodic=False)[1:-1]
         self.window = window[:, None] * window[None]
@@ -82,9 +87,9 @@ class LiteTracker:
         Returns
         -------
         tuple of numpy.ndarray
-            Boxes float32 (N, 4) x, y, width, height in pixels, and scores float32 (N,) from 0 to
-            1. An animal whose score is under `LOST` is out of sight: its box is the last one seen
-            and it is looked for in a growing region.
+            Boxes float32 (N, 4) x, y, width, height in pixels, and confidences float32 (N,) from 0
+            to 1. An animal whose confidence is under `LOST` is out of sight: its box is the last
+            one seen, and it is looked for in a growing region.
         """
         if not len(self.boxes):
             return self.boxes.copy(), np.empty(0, np.float32)
@@ -94,18 +99,20 @@ class LiteTracker:
         pixels = torch.from_numpy(crops.sample(frame, matrices, size, None))
         features = self.body(normalise_for(self.head, pixels))
         logits, sizes, offsets = self.head(self.templates, features)
-        found, scores = self._best(logits, centre_boxes(sizes, offsets))
-        corners = np.stack([found[:, :2] - found[:, 2:] / 2, found[:, :2] + found[:, 2:] / 2], 1)
-        corners = crops.transform(crops.invert(matrices), corners * (SEARCH_SIZE - 1))
-        boxes = box_tools.xyxy_to_xywh(corners.reshape(-1, 4))
+        corners, scores = self._best(logits, centre_boxes(sizes, offsets))
+        corners = self._agreed(corners * (SEARCH_SIZE - 1), features)
+        points = crops.transform(crops.invert(matrices), corners.reshape(-1, 2, 2))
+        boxes = box_tools.xyxy_to_xywh(points.reshape(-1, 4))
         boxes = box_tools.clip(boxes, frame.shape[1], frame.shape[0])
-        seen = (scores >= LOST) & (boxes[:, 2:] >= 2).all(axis=1)
+        confidence = np.minimum(scores / SURE, 1).astype(np.float32)
+        confidence[(boxes[:, 2:] < 2).any(axis=1)] = 0
+        seen = confidence >= LOST
         self.boxes = np.where(seen[:, None], boxes, self.boxes).astype(np.float32)
         self.reach = np.where(seen, 1.0, np.minimum(self.reach * GROWTH, LARGEST))
-        return self.boxes.copy(), np.where(seen, scores, np.minimum(scores, LOST / 2))
+        return self.boxes.copy(), confidence
 
     def _best(self, logits: Tensor, boxes: Tensor) -> tuple[np.ndarray, np.ndarray]:
-        """Each animal's best cell: its box (N, 4), centre form, shares of the crop, and score."""
+        """Each animal's best cell: its corners (N, 4) as shares of the crop, and its score (N,)."""
         scores = torch.sigmoid(logits[:, 0].float())
         window = self.window.to(scores.device)
         # The longer an animal is out of sight, the less its last place says.
@@ -113,7 +120,27 @@ class LiteTracker:
         cells = (scores * (trust * window + 1 - trust)).flatten(1).argmax(1)
         at = cells[:, None, None].expand(-1, 4, 1)
         found = boxes.flatten(2).gather(2, at)[..., 0]
-        return found.cpu().numpy(), scores.flatten(1).gather(1, cells[:, None])[:, 0].cpu().numpy()
+        corners = torch.cat([found[:, :2] - found[:, 2:] / 2, found[:, :2] + found[:, 2:] / 2], 1)
+        best = scores.flatten(1).gather(1, cells[:, None])[:, 0]
+        return corners.cpu().numpy(), best.cpu().numpy()
+
+    def _agreed(self, corners: np.ndarray, features: list[Tensor]) -> np.ndarray:
+        """Corners (N, 4) in crop pixels, half-way to a detection that agrees with them.
+
+        The detection head reads the search picture's features at no more than its own price; it
+        sees finer cells, and knows how far an animal reaches.
+        """
+        logits, distances = self.detection(features)
+        detected, scores = (x.float().cpu().numpy() for x in peaks(logits, distances, 20))
+        agreed = corners.copy()
+        for row, (own, others, score) in enumerate(zip(corners, detected, scores, strict=True)):
+            overlap = box_tools.iou(
+                box_tools.xyxy_to_xywh(others), box_tools.xyxy_to_xywh(own[None])
+            )[:, 0]
+            value = np.where((overlap > AGREEMENT) & (score > DETECTED), overlap * score, 0)
+            if value.max() > 0:
+                agreed[row] = (own + others[value.argmax()]) / 2
+        return agreed
 
     @torch.inference_mode()
     def _templates(self, frame: np.ndarray, boxes: np.ndarray) -> Tensor:
