@@ -64,8 +64,8 @@ def decode_dark(heatmaps: Tensor, sigma: float, blur: bool = False) -> Tensor:
     if height < 3 or width < 3:
         return joints
     log = (_blur(heatmaps.float(), sigma) if blur else heatmaps.float()).clamp_min(1e-10).log()
-    peak_x, peak_y = joints[..., 0].long(), joints[..., 1].long()
-    x, y = peak_x.clamp(1, width - 2), peak_y.clamp(1, height - 2)
+    x = joints[..., 0].long().clamp(1, width - 2)
+    y = joints[..., 1].long().clamp(1, height - 2)
     flat = log.flatten(2)
 
     def at(dx: int, dy: int) -> Tensor:
@@ -76,13 +76,13 @@ def decode_dark(heatmaps: Tensor, sigma: float, blur: bool = False) -> Tensor:
     dxx, dyy = at(1, 0) - 2 * middle + at(-1, 0), at(0, 1) - 2 * middle + at(0, -1)
     dxy = (at(1, 1) - at(-1, 1) - at(1, -1) + at(-1, -1)) / 4
     det = dxx * dyy - dxy**2
-    peaked = (det > 1e-6) & (dxx < 0) & (x == peak_x) & (y == peak_y)
+    peaked = (det > 1e-6) & (dxx < 0)
     det = torch.where(peaked, det, torch.ones_like(det))
     step_x = torch.where(peaked, (dxy * dy - dyy * dx) / det, torch.zeros_like(det))
     step_y = torch.where(peaked, (dxy * dx - dxx * dy) / det, torch.zeros_like(det))
     # A step of over a pixel means that the surface is no Gaussian: stay near the peak.
-    joints[..., 0] += step_x.clamp(-1, 1)
-    joints[..., 1] += step_y.clamp(-1, 1)
+    joints[..., 0] = torch.where(peaked, x + step_x.clamp(-1, 1), joints[..., 0])
+    joints[..., 1] = torch.where(peaked, y + step_y.clamp(-1, 1), joints[..., 1])
     return joints
 
 

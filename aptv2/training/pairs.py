@@ -59,9 +59,8 @@ class TrackingPairs(Dataset[Sample]):
         present = rng.random() >= self.absent
         if not present:
             other_table, other_images, other = self._pick(rng)
-            same = other_table is table and table.frame[other] == table.frame[row]
-            present = bool(same)
-            other = row if same else other
+            if other_table is table and self._same_scene(table, row, other):
+                present, other = True, self._partner(rng, table, row)
         flip = bool(rng.random() < 0.5)
         template, template_box = self._view(
             rng, table, images, row, TEMPLATE_SIZE, TEMPLATE_FACTOR, 0.0, 0.0, flip
@@ -88,6 +87,13 @@ class TrackingPairs(Dataset[Sample]):
     def _pick(self, rng: np.random.Generator) -> tuple[PoseTable, Images, int]:
         table, images = self.sources[int(rng.choice(len(self.sources), p=self.shares))]
         return table, images, int(rng.integers(len(table)))
+
+    @staticmethod
+    def _same_scene(table: PoseTable, row: int, other: int) -> bool:
+        """Whether two rows are of one photograph or one clip, where the animal may well be."""
+        frames = table.frame[[row, other]]
+        clips = table.frames.clips[frames]
+        return bool(frames[0] == frames[1] or clips[0] == clips[1] >= 0)
 
     def _partner(self, rng: np.random.Generator, table: PoseTable, row: int) -> int:
         """Another row of the same track at most `REACH` frames away, or the row itself."""

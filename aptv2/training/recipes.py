@@ -47,7 +47,7 @@ class Stage(_Strict):
 
     name: str
     epochs: Annotated[int, Field(gt=0)]  # of the task with the fewest batches
-    tasks: dict[TaskName, Task]
+    tasks: Annotated[dict[TaskName, Task], Field(min_length=1)]
     body_rate: Annotated[float, Field(ge=0)] = 6e-4  # 0 keeps the body as it is
     head_rate: Positive = 2e-3
     weight_decay: Annotated[float, Field(ge=0)] = 0.02
@@ -91,7 +91,7 @@ def read_recipe(path: Path | str, overrides: tuple[str, ...] = ()) -> Recipe:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such recipe") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         raise InputError(f"{path}: not a readable YAML file ({_first_line(error)})") from None
     if not isinstance(content, dict):
         raise InputError(f"{path}: a recipe is a YAML mapping, this is a {type(content).__name__}")
@@ -105,7 +105,7 @@ def read_recipe(path: Path | str, overrides: tuple[str, ...] = ()) -> Recipe:
 
 def _apply(content: dict[str, Any], override: str) -> None:
     dotted, separator, text = override.partition("=")
-    if not separator:
+    if not separator or not dotted:
         raise InputError(f"override '{override}': write it as key=value, e.g. seed=2")
     *parents, last = dotted.split(".")
     place: Any = content
@@ -122,7 +122,9 @@ def _apply(content: dict[str, Any], override: str) -> None:
 
 
 def _explain(error: ValidationError) -> str:
-    problem = error.errors()[0]
+    problems = error.errors()
+    # A misspelt key says more than that the right one is missing.
+    problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
     where = ".".join(str(part) for part in problem["loc"])
     if problem["type"] != "extra_forbidden":
         return f"{where}: {problem['msg'].lower()} (found {problem['input']!r})"

@@ -43,9 +43,7 @@ class DetectionScenes(Dataset[Sample]):
         self.sources, self.size, self.settings, self.seed = sources, size, settings, seed
         self.shares = np.array(shares) / sum(shares)
         self.mosaic = mosaic
-        self.rows = [
-            [table.rows_of(frame) for frame in range(len(table.frames))] for table, _ in sources
-        ]
+        self.rows = [_boxed_rows(table) for table, _ in sources]
 
     def __len__(self) -> int:
         return sum(len(table.frames) for table, _ in self.sources)
@@ -121,6 +119,13 @@ class DetectionScenes(Dataset[Sample]):
         visible = np.prod(high - low, axis=1) / np.maximum(full, 1e-6)
         boxes = np.column_stack([low[:, 0] + x0, low[:, 1] + y0, high - low, visible])
         return boxes.astype(np.float32), 0.5
+
+
+def _boxed_rows(table: PoseTable) -> list[np.ndarray]:
+    """The animals of each frame that have a box."""
+    boxed = np.isfinite(table.boxes).all(axis=1)
+    rows = (table.rows_of(frame) for frame in range(len(table.frames)))
+    return [of_frame[boxed[of_frame]] for of_frame in rows]
 
 
 def detection_targets(boxes: np.ndarray, trusted: np.ndarray) -> Sample:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from aptv2.datasets import read_annotations
+from aptv2.errors import InputError
 from aptv2.tables import PoseTable
 from aptv2.training.pairs import TrackingPairs
 from aptv2.training.recipes import Augmentation, Recipe, Task, TaskName
@@ -50,7 +51,13 @@ class Sources:
     def _animal(self) -> np.ndarray:
         """bool (frames,): whether the clip's object is an animal."""
         table, _ = self.clips
-        wanted = [i for i, n in table.categories.items() if n in self.recipe.data.animals]
+        animals = self.recipe.data.animals
+        if strangers := set(animals) - set(table.categories.values()):
+            raise InputError(
+                f"data.animals: no clip of {self.recipe.data.clips_train} shows "
+                f"'{min(strangers)}'; known are {', '.join(sorted(table.categories.values()))}"
+            )
+        wanted = [i for i, n in table.categories.items() if n in animals]
         with_animal = np.unique(table.frames.clips[table.frame[np.isin(table.species, wanted)]])
         return np.isin(table.frames.clips, with_animal)
 
@@ -64,8 +71,10 @@ class Sources:
         if task == "pose":
             return PoseCrops(*self.stills, settings.size, varied, seed)
         if task == "detection":
-            sources = [self.stills, self.animal_clips, self.background]
-            return DetectionScenes(sources, [0.7, 0.1, 0.2], settings.size, varied, seed)
+            shares = [(self.stills, 0.7), (self.animal_clips, 0.1), (self.background, 0.2)]
+            there = [(source, share) for source, share in shares if len(source[1])]
+            sources, parts = zip(*there, strict=True)
+            return DetectionScenes(list(sources), list(parts), settings.size, varied, seed)
         return TrackingPairs(
             [self.stills, self.clips], [0.6, 0.4], len(self.stills[0]), varied, seed
         )

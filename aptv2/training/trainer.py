@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 from aptv2.datasets import read_annotations
 from aptv2.errors import InputError
 from aptv2.evaluation import score_keypoints
+from aptv2.files import atomic_write
 from aptv2.inference.poses import predict_poses
 from aptv2.models.lite.body import imagenet_state
 from aptv2.models.lite.network import LiteNetwork, LitePose
@@ -52,8 +53,11 @@ def train(recipe: Recipe, data: Path, output: Path, resume: bool = False) -> Pat
     InputError
         Where data is missing, or `output` holds a run and `resume` is off.
     """
+    if output.exists() and not output.is_dir():
+        raise InputError(f"{output}: is a file; give a folder for the run")
     if output.exists() and any(output.iterdir()) and not resume:
         raise InputError(f"{output}: holds a run already; add --resume to go on with it")
+    _check(recipe, data)
     torch.manual_seed(recipe.seed)
     network = LiteNetwork()
     network.body.load_state_dict(_imagenet(network))
@@ -69,6 +73,28 @@ def train(recipe: Recipe, data: Path, output: Path, resume: bool = False) -> Pat
     final = output / "lite.safetensors"
     write_weights(final, network.state_dict(), {"recipe": recipe.model_dump(mode="json")})
     return final
+
+
+def _check(recipe: Recipe, data: Path) -> None:
+    """Find out before hours of training, not after, what of the data is missing or too little."""
+    names = recipe.data
+    stills, _, clips = (
+        read_annotations(data / name)
+        for name in (names.pose_train, names.pose_val, names.clips_train)
+    )
+    posed = int((stills.num_joints > 0).sum())
+    counts = {
+        "pose": posed,
+        "detection": len(stills.frames) + len(clips.frames),
+        "tracking": len(stills),
+    }
+    for number, stage in enumerate(recipe.stages):
+        for task, settings in stage.tasks.items():
+            if counts[task] < settings.batch:
+                raise InputError(
+                    f"stages.{number}.tasks.{task}.batch: {settings.batch} is more than the "
+                    f"{counts[task]} samples there are"
+                )
 
 
 def _run_stage(
@@ -108,7 +134,10 @@ def _run_stage(
         log_every_n_steps=20,
     )
     last = folder / "last.ckpt"
-    trainer.fit(module, loader, ckpt_path=last if last.exists() else None, weights_only=False)
+    trainer.fit(module, loader, ckpt_path=last if last.exists() else None, weights_only=True)
+    # The averaged weights, also where the last epoch was done before this process began.
+    averaged = torch.load(last, map_location="cpu", weights_only=True)["state_dict"]
+    module.load_state_dict(averaged)
 
 
 def _report(network: LiteNetwork, recipe: Recipe, stage: Stage, data: Path, folder: Path) -> None:
@@ -139,6 +168,5 @@ def _imagenet(network: LiteNetwork) -> dict[str, torch.Tensor]:
 
 
 def _save(network: LiteNetwork, path: Path) -> None:
-    temporary = path.with_suffix(".tmp")
-    torch.save(network.state_dict(), temporary)
-    temporary.replace(path)
+    with atomic_write(path) as temporary:
+        torch.save(network.state_dict(), temporary)

@@ -6,6 +6,7 @@ import csv
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -440,6 +441,7 @@ def test_ctrl_c_ends_all_videos_and_the_second_press_ends_at_once(
 
     def twice() -> None:
         press_ctrl_c()
+        time.sleep(0.1)  # two signals at once are one
         press_ctrl_c()
 
     blobs["pose"].events[blobs["pose"].calls + 5] = twice

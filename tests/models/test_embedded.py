@@ -90,18 +90,19 @@ class TestLoaded:
         assert (scores < 0.5).all()
 
 
-class TestKnowsAnimals:
-    @pytest.fixture(scope="class")
-    def photograph(self, shared: Path) -> tuple[np.ndarray, np.ndarray]:
-        """One picture of one large animal, and its box."""
-        table = read_annotations(shared / "data/animal_pose/val.json")
-        share = box_tools.area(table.boxes) / table.frames.sizes[table.frame].prod(axis=1)
-        counts = np.bincount(table.frame, minlength=len(table.frames))
-        good = (share > 0.25) & (share < 0.5) & (counts[table.frame] == 1)
-        row = int(np.flatnonzero(good & (table.num_joints >= 15))[0])
-        name = table.frames.names[table.frame[row]]
-        return read_image(Path(table.root or ".") / name), table.boxes[row : row + 1]
+@pytest.fixture(scope="module")
+def photograph(shared: Path) -> tuple[np.ndarray, np.ndarray]:
+    """One picture of one large animal, and its box."""
+    table = read_annotations(shared / "data/animal_pose/val.json")
+    share = box_tools.area(table.boxes) / table.frames.sizes[table.frame].prod(axis=1)
+    counts = np.bincount(table.frame, minlength=len(table.frames))
+    good = (share > 0.25) & (share < 0.5) & (counts[table.frame] == 1)
+    row = int(np.flatnonzero(good & (table.num_joints >= 15))[0])
+    name = table.frames.names[table.frame[row]]
+    return read_image(Path(table.root or ".") / name), table.boxes[row : row + 1]
 
+
+class TestKnowsAnimals:
     def test_finds_one(self, photograph: tuple[np.ndarray, np.ndarray]) -> None:
         frame, box = photograph
         found, scores = load_detector("lite", device="cpu").detect(frame)

@@ -26,6 +26,7 @@ class RedTracking(nn.Module):
         super().__init__()
         self.number = nn.Parameter(torch.zeros(1))
         self.red_corners = red_corners
+        self.seen = SEEN
         self.marked = torch.empty(0, 4)
         self.painted = torch.empty(0, 4)
 
@@ -43,7 +44,7 @@ class RedTracking(nn.Module):
             if not corner.isnan().any():
                 centre = (corner[:2] + corner[2:]) / 2 * 16
                 x, y = centre.long()
-                logits[row, 0, y, x] = SEEN
+                logits[row, 0, y, x] = self.seen
                 sizes[row, :, y, x] = corner[2:] - corner[:2]
                 offsets[row, :, y, x] = centre - centre.floor()
         return logits, sizes, offsets
@@ -163,11 +164,9 @@ class TestConfidence:
         self,
         red_tracker: LiteTracker,
         paint: Callable[..., np.ndarray],
-        monkeypatch: pytest.MonkeyPatch,
         share: float,
     ) -> None:
-        score = torch.tensor(share * SURE)
-        monkeypatch.setitem(globals(), "SEEN", float(score.logit()))
+        red_tracker.head.seen = float(torch.tensor(share * SURE).logit())
         start, end = [100, 80, 60, 40], [110, 85, 60, 40]
         red_tracker.start(paint(SIZE, start), np.array([start]))
         found, confidence = red_tracker.step(paint(SIZE, end))

@@ -247,12 +247,13 @@ class TestTracking:
         )
 
 
-class TestGradients:
-    @pytest.fixture(scope="class")
-    def lite(self) -> LiteNetwork:
-        torch.manual_seed(0)
-        return LiteNetwork().train()
+@pytest.fixture(scope="module")
+def lite() -> LiteNetwork:
+    torch.manual_seed(0)
+    return LiteNetwork().train()
 
+
+class TestGradients:
     def batch(self, task: str) -> dict[str, Tensor]:
         def picture(side: int) -> Tensor:
             return torch.randint(

@@ -69,7 +69,8 @@ class TestPoseCrops:
 
     def test_only_labelled_joints_inside_the_crop_count(self, dotted) -> None:
         joints = dotted.table.joints.copy()
-        joints[:, 4:9, 2] = 0
+        hidden = [4, 5, 8]  # twins both, so that a flip does not matter
+        joints[:, hidden, 2] = 0
         joints[:, 9, 2] = 1
         table = replace(dotted.table, joints=joints)
         far = Augmentation(colour=0, blur=0, erase=0, shift=0.6, half_body=0)
@@ -77,11 +78,10 @@ class TestPoseCrops:
         lost = 0
         for epoch in range(10):
             sample = samples[epoch, 0]
-            assert (sample["seen"][4:9] == 0).all()
             place = pixels(sample)
             inside = ((place >= -1e-3) & (place <= SIZE - 1 + 1e-3)).all(axis=1)
             labelled = np.ones(17, bool)
-            labelled[4:9] = False
+            labelled[hidden] = False
             np.testing.assert_array_equal(sample["seen"] > 0, inside & labelled)
             lost += (~inside).sum()
         assert lost > 0

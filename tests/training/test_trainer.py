@@ -227,11 +227,12 @@ class TestRefused:
         self.refuse(RECIPE, data, tmp_path / "out", "out")
 
 
-class TestOptimiser:
-    @pytest.fixture(scope="class")
-    def network(self) -> LiteNetwork:
-        return LiteNetwork()
+@pytest.fixture(scope="module")
+def network() -> LiteNetwork:
+    return LiteNetwork()
 
+
+class TestOptimiser:
     def stage(self, **changes: Any) -> Stage:
         return Stage(**{"name": "one", "epochs": 1, "tasks": {"pose": Task()}, **changes})
 
