@@ -114,6 +114,12 @@ class TestRefused:
             loader("lite", "random", **wrong)
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_device_that_is_not_there() -> None:
+    with pytest.raises(InputError, match="cuda"):
+        load_pose_model("lite", "random", "cuda")
+
+
 def test_random_weights_give_poses() -> None:
     found = load_pose_model("lite", "random", "cpu").predict(FRAME, BOXES)
     assert np.isfinite(found).all()

@@ -205,6 +205,14 @@ class TestScenes:
         scenes = make(painted, plain, mosaic=0.0)
         assert sum(len(told(scenes[epoch, 0])) for epoch in range(6)) > 0
 
+    def test_a_photograph_without_any_box_is_no_background(
+        self, paint_table: Callable, plain: Augmentation
+    ) -> None:
+        bare = paint_table([[[15.0, 20, 60, 50]], []])
+        bare.table.boxes[0] = np.nan
+        scenes = make(bare, plain, mosaic=0.0)
+        assert all(scenes[epoch, 0]["known"].max() == 0.5 for epoch in range(6))
+
     def test_seed_epoch_and_index_are_all_that_counts(self, animals) -> None:
         first, again = (make(animals, Augmentation()) for _ in range(2))
         expected = first[3, 1]
