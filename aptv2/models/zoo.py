@@ -98,8 +98,9 @@ def _lite(
         raise InputError(f"there is no network '{name}'; {hint}")
     try:
         place = torch.device(device) if device is not None else best_device()
-    except RuntimeError:
-        raise InputError(f"device '{device}': torch knows none; try cpu or cuda") from None
+        torch.empty(0, device=place)
+    except (RuntimeError, AssertionError):
+        raise InputError(f"device '{device}': torch finds none here; try cpu or cuda") from None
     if dtype not in DTYPES:
         raise InputError(f"dtype '{dtype}': known are {', '.join(DTYPES)}")
     number = fast_dtype(place) if dtype == "auto" else getattr(torch, dtype)

@@ -110,7 +110,7 @@ class DetectionScenes(Dataset[Sample]):
         part = crops.sample(image, matrix, (height, width), border)[0]
         canvas[y0:y1, x0:x1] = part
         if not len(rows):
-            return np.empty((0, 5), np.float32), 1.0
+            return np.empty((0, 5), np.float32), 0.5 if len(table) else 1.0
         corners = box_tools.xywh_to_xyxy(table.boxes[rows]).reshape(-1, 2, 2)
         corners = crops.transform(matrix, corners)
         low, high = corners.min(axis=1), corners.max(axis=1)
