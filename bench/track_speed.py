@@ -155,7 +155,7 @@ def stage_table(
         for stage in stages
     ]
     rows.append(["sum", *(f"{sum(column.values()):.1f}" for column in columns.values())])
-    rows.append(["animals told", *(f"{value:.1f}" for value in found.values())])
+    rows.append(["animals posed", *(f"{value:.1f}" for value in found.values())])
     return markdown(["ms a frame", *columns], rows)
 
 
@@ -185,7 +185,7 @@ def profile(
         read = _find(video, watch, pose, detector, associator)
     else:
         read = _follow(video, watch, pose, aptv2.load_tracker("lite", weights, dtype="auto"), boxes)
-    frames, told = 0, 0
+    frames, posed = 0, 0
     with VideoWriter(folder / "profile.mp4", video.width, video.height, video.fps) as writer:
         for image, animals in read:
             with watch("draw"):
@@ -194,8 +194,8 @@ def profile(
                 drawn = draw_overlay(image, *columns, trails=trails)
             with watch("encode"):
                 writer.write(drawn)
-            frames, told = frames + 1, told + len(animals.tracks)
-    return {stage: 1000 * value / frames for stage, value in watch.seconds.items()}, told / frames
+            frames, posed = frames + 1, posed + len(animals.tracks)
+    return {stage: 1000 * value / frames for stage, value in watch.seconds.items()}, posed / frames
 
 
 def _find(
