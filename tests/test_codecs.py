@@ -69,6 +69,15 @@ def test_brightness_does_not_move_a_joint(
     assert (found[..., :2] - joints).abs().max() < 0.02
 
 
+@given(st.floats(5, 9, width=32), st.floats(5, 9, width=32), st.floats(-0.2, 0.2))
+def test_a_slanted_peak(x: float, y: float, slant: float) -> None:
+    row, column = torch.meshgrid(torch.arange(14), torch.arange(14), indexing="ij")
+    dx, dy = column - x, row - y
+    heatmap = torch.exp(-(0.3 * dx**2 + 2 * slant * dx * dy + 0.25 * dy**2))
+    found = decode_dark(heatmap[None, None], SIGMA)[0, 0, :2]
+    assert (found - at((x, y))[0]).abs().max() < 0.02
+
+
 @given(st.floats(9, 20, width=32), st.floats(9, 20, width=32))
 def test_blur_does_not_move_a_joint_inside(x: float, y: float) -> None:
     found = decode_dark(gaussian_heatmaps(at((x, y)), (30, 30), SIGMA), SIGMA, blur=True)
