@@ -22,7 +22,7 @@ def export(
     """
     import aptv2
     from aptv2.errors import InputError
-    from aptv2.inference.output import FORMATS
+    from aptv2.export import FORMATS
 
     if to not in FORMATS:
         raise InputError(f"--to {to}: there is no such format; choose from {', '.join(FORMATS)}")

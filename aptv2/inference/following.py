@@ -18,8 +18,7 @@ from aptv2.inference.animals import (
 from aptv2.inference.association import GLUED_SECONDS
 from aptv2.inference.boxes_file import FirstBoxes
 from aptv2.inference.similarity import same_animal
-
-LOST = 0.2  # score below which an animal is out of sight and not told
+from aptv2.models.lite.tracker import LOST
 
 
 class AnimalFollower:

@@ -8,15 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aptv2.errors import InputError
-from aptv2.export import write_coco, write_coco_results, write_csv, write_mot
+from aptv2.export import FORMATS, write_coco
 from aptv2.inference.sources import OVERLAY_SUFFIX
 from aptv2.tables import PoseTable
-
-FORMATS: dict[str, tuple[str, Callable[[PoseTable, Path], None]]] = {
-    "coco": (".results.json", write_coco_results),
-    "csv": (".csv", write_csv),
-    "mot": (".mot.txt", write_mot),
-}
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from aptv2.codecs import gaussian_heatmaps
 from aptv2.models.lite.detection import corner_boxes
 from aptv2.models.lite.network import LiteNetwork
 from aptv2.models.lite.pose import SIGMA
-from aptv2.models.lite.tracking import centre_boxes
+from aptv2.models.lite.tracking import centre_boxes, corner_form
 from aptv2.models.pose import normalise
 from aptv2.training.recipes import TaskName
 
@@ -69,7 +69,7 @@ def tracking_loss(network: LiteNetwork, batch: Batch) -> Tensor:
     score = centre_focal_loss(logits[:, 0].float(), spots, torch.ones_like(spots, dtype=torch.bool))
     found = centre_boxes(sizes, offsets)[torch.arange(len(box)), :, cell[:, 1], cell[:, 0]]
     wanted = torch.cat([centre, size], dim=1)
-    overlap = generalized_box_iou_loss(_corners(found), _corners(wanted))
+    overlap = generalized_box_iou_loss(corner_form(found), corner_form(wanted))
     distance = (found - wanted).abs().mean(dim=1)
     return score + ((2 * overlap + 5 * distance) * present).sum() / present.sum().clamp_min(1)
 
@@ -97,8 +97,3 @@ def centre_focal_loss(logits: Tensor, targets: Tensor, counted: Tensor) -> Tenso
     no = F.logsigmoid(-logits) * score**2 * (1 - targets) ** 4
     loss = -torch.where(centre, yes, no) * counted
     return loss.sum() / centre.sum().clamp_min(1)
-
-
-def _corners(boxes: Tensor) -> Tensor:
-    half = boxes[:, 2:] / 2
-    return torch.cat([boxes[:, :2] - half, boxes[:, :2] + half], dim=1)

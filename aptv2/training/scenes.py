@@ -53,8 +53,7 @@ class DetectionScenes(Dataset[Sample]):
         rng = np.random.default_rng([self.seed, epoch, index, 1])
         size = self.size
         canvas = np.full((size, size, 3), rng.integers(0, 256, 3), np.uint8)
-        whole = np.ones((size // STRIDE, size // STRIDE), np.float32)
-        found, trusted = [], whole.copy()
+        found, trusted = [], np.ones((size // STRIDE, size // STRIDE), np.float32)
         if rng.random() < self.mosaic:
             cut_x, cut_y = (rng.uniform(0.3, 0.7, 2) * size / STRIDE).astype(int) * STRIDE
             regions = [

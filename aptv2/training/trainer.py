@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import lightning
 import torch
@@ -19,8 +20,9 @@ from aptv2.files import atomic_write
 from aptv2.inference.poses import predict_poses
 from aptv2.models.lite.body import imagenet_state
 from aptv2.models.lite.network import LiteNetwork, LitePose
+from aptv2.tables import PoseTable
 from aptv2.training.lite import LiteTraining
-from aptv2.training.recipes import Recipe, Stage
+from aptv2.training.recipes import Recipe, Stage, TaskName
 from aptv2.training.samples import EpochSampler
 from aptv2.training.sources import Sources
 from aptv2.weights import write_weights
@@ -57,17 +59,23 @@ def train(recipe: Recipe, data: Path, output: Path, resume: bool = False) -> Pat
         raise InputError(f"{output}: is a file; give a folder for the run")
     if output.exists() and any(output.iterdir()) and not resume:
         raise InputError(f"{output}: holds a run already; add --resume to go on with it")
-    _check(recipe, data)
     torch.manual_seed(recipe.seed)
     network = LiteNetwork()
     network.body.load_state_dict(_imagenet(network))
     sources = Sources(recipe, data)
-    for number, stage in enumerate(recipe.stages):
-        folder = output / f"{number}-{stage.name}"
+    truth = read_annotations(data / recipe.data.pose_val)
+    folders = [output / f"{number}-{stage.name}" for number, stage in enumerate(recipe.stages)]
+    # Every stage's data is opened now: what is missing is told before hours of training.
+    loaders = {
+        number: _loaders(recipe, number, sources)
+        for number, folder in enumerate(folders)
+        if not (folder / "network.pt").exists()
+    }
+    for number, (stage, folder) in enumerate(zip(recipe.stages, folders, strict=True)):
         finished = folder / "network.pt"
-        if not finished.exists():
-            _run_stage(recipe, stage, network, sources, folder)
-            _report(network, recipe, stage, data, folder)
+        if number in loaders:
+            _run_stage(recipe, stage, network, loaders[number], folder)
+            _report(network, stage, truth, folder)
             _save(network, finished)
         network.load_state_dict(torch.load(finished, weights_only=True))
     final = output / "lite.safetensors"
@@ -75,38 +83,17 @@ def train(recipe: Recipe, data: Path, output: Path, resume: bool = False) -> Pat
     return final
 
 
-def _check(recipe: Recipe, data: Path) -> None:
-    """Find out before hours of training, not after, what of the data is missing or too little."""
-    names = recipe.data
-    stills, _, clips = (
-        read_annotations(data / name)
-        for name in (names.pose_train, names.pose_val, names.clips_train)
-    )
-    posed = int((stills.num_joints > 0).sum())
-    counts = {
-        "pose": posed,
-        "detection": len(stills.frames) + len(clips.frames),
-        "tracking": len(stills),
-    }
-    for number, stage in enumerate(recipe.stages):
-        for task, settings in stage.tasks.items():
-            if counts[task] < settings.batch:
-                raise InputError(
-                    f"stages.{number}.tasks.{task}.batch: {settings.batch} is more than the "
-                    f"{counts[task]} samples there are"
-                )
-
-
-def _run_stage(
-    recipe: Recipe,
-    stage: Stage,
-    network: LiteNetwork,
-    sources: Sources,
-    folder: Path,
-) -> None:
+def _loaders(recipe: Recipe, number: int, sources: Sources) -> dict[TaskName, DataLoader[Any]]:
+    """The batches of a stage's tasks; refused where a task has fewer samples than a batch."""
+    stage = recipe.stages[number]
     loaders = {}
     for task, settings in stage.tasks.items():
         samples = sources.samples(task, settings, stage.augmentation)
+        if len(samples) < settings.batch:
+            raise InputError(
+                f"stages.{number}.tasks.{task}.batch: {settings.batch} is more than the "
+                f"{len(samples)} samples there are"
+            )
         loaders[task] = DataLoader(
             samples,
             batch_size=settings.batch,
@@ -115,6 +102,16 @@ def _run_stage(
             persistent_workers=recipe.workers > 0,
             drop_last=True,
         )
+    return loaders
+
+
+def _run_stage(
+    recipe: Recipe,
+    stage: Stage,
+    network: LiteNetwork,
+    loaders: dict[TaskName, DataLoader[Any]],
+    folder: Path,
+) -> None:
     loader = CombinedLoader(loaders, "min_size")
     steps = stage.epochs * min(len(each) for each in loaders.values())
     module = LiteTraining(network, stage, steps)
@@ -140,13 +137,12 @@ def _run_stage(
     module.load_state_dict(averaged)
 
 
-def _report(network: LiteNetwork, recipe: Recipe, stage: Stage, data: Path, folder: Path) -> None:
+def _report(network: LiteNetwork, stage: Stage, truth: PoseTable, folder: Path) -> None:
     """Write the validation scores of pose, with and without flip test, into the stage's folder."""
     if "pose" not in stage.tasks:
         return
     size = stage.tasks["pose"].size
     model = LitePose(network, input_size=(size, size)).eval()
-    truth = read_annotations(data / recipe.data.pose_val)
     scores = {
         name: score_keypoints(truth, predict_poses(model, truth, flip))
         for name, flip in (("flip", True), ("single", False))

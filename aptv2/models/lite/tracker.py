@@ -18,6 +18,7 @@ from aptv2.models.lite.tracking import (
     TEMPLATE_FACTOR,
     TEMPLATE_SIZE,
     centre_boxes,
+    corner_form,
 )
 from aptv2.models.pose import normalise_for
 
@@ -120,9 +121,8 @@ class LiteTracker:
         cells = (scores * (trust * window + 1 - trust)).flatten(1).argmax(1)
         at = cells[:, None, None].expand(-1, 4, 1)
         found = boxes.flatten(2).gather(2, at)[..., 0]
-        corners = torch.cat([found[:, :2] - found[:, 2:] / 2, found[:, :2] + found[:, 2:] / 2], 1)
         best = scores.flatten(1).gather(1, cells[:, None])[:, 0]
-        return corners.cpu().numpy(), best.cpu().numpy()
+        return corner_form(found).cpu().numpy(), best.cpu().numpy()
 
     def _agreed(self, corners: np.ndarray, features: list[Tensor]) -> np.ndarray:
         """Corners (N, 4) in crop pixels, half-way to a detection that agrees with them.

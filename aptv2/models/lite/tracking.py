@@ -98,3 +98,9 @@ def centre_boxes(size: Tensor, offset: Tensor) -> Tensor:
     steps = torch.arange(n, device=size.device)
     y, x = torch.meshgrid(steps, steps, indexing="ij")
     return torch.cat([(torch.stack([x, y]) + offset) / n, size], dim=1)
+
+
+def corner_form(boxes: Tensor) -> Tensor:
+    """Boxes (N, 4) centre x, y, width, height -> corners x0, y0, x1, y1."""
+    half = boxes[:, 2:] / 2
+    return torch.cat([boxes[:, :2] - half, boxes[:, :2] + half], dim=1)
