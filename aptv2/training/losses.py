@@ -56,12 +56,16 @@ def detection_loss(network: LiteNetwork, batch: Batch) -> Tensor:
 
 
 def tracking_loss(network: LiteNetwork, batch: Batch) -> Tensor:
-    """Focal loss of the score map, generalised IoU x 2 and L1 x 5 of the box, as OSTrack."""
+    """Focal loss of the score map, generalised IoU x 2 and L1 x 5 of the box, as OSTrack.
+
+    Several templates look for their animals in one search picture, whose features serve them all.
+    """
     head = network.tracking
-    template = head.template(network.body(normalise(batch["template"])), batch["template_box"])
+    pictures, boxes = batch["template"].flatten(0, 1), batch["template_box"].flatten(0, 1)
+    template = head.template(network.body(normalise(pictures)), boxes)
     logits, sizes, offsets = head(template, network.body(normalise(batch["search"])))
     cells = logits.shape[2]
-    box, present = batch["search_box"], batch["present"]
+    box, present = batch["search_box"].flatten(0, 1), batch["present"].flatten()
     centre, size = (box[:, :2] + box[:, 2:]) / 2, box[:, 2:] - box[:, :2]
     cell = (centre * cells).long().clamp(0, cells - 1)
     spots = gaussian_heatmaps(cell[:, None].float(), (cells, cells), 1.0)[:, 0]

@@ -1,6 +1,8 @@
-"""Training pairs for tracking: a template, and a search picture in which to find its animal."""
+"""Training pairs for tracking: templates, and a search picture in which to find their animals."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -22,14 +24,53 @@ from aptv2.training.samples import Images, Sample
 REACH = 50  # frames between template and search at the most
 SEARCH_JITTER, SEARCH_SCALE = 3.0, 0.25  # OSTrack's
 STILL_SCALE = 0.15
+RIVAL_SCALE = 0.35  # of its size against the animal's, in powers of e
+COVERED = 0.4  # share of an animal that a pasted rival may hide
+ALIKE = 0.5  # share of the rivals that are of the animal's species
+TRIES = 10
+
+
+class View(NamedTuple):
+    """A row of a source, mirrored or not."""
+
+    table: PoseTable
+    images: Images
+    row: int
+    flip: bool
+
+    @property
+    def box(self) -> np.ndarray:
+        """float64 (4,): x, y, width, height in the frame."""
+        return self.table.boxes[self.row].astype(float)
+
+    @property
+    def frame(self) -> np.ndarray:
+        """uint8 (H, W, 3)."""
+        return self.images[self.table.frame[self.row]]
+
+    @property
+    def clip(self) -> int:
+        """The clip; negative for a photograph."""
+        return int(self.table.frames.clips[self.table.frame[self.row]])
+
+    def shows_scene_of(self, other: View) -> bool:
+        """Whether both are of one photograph or one clip, where the animal may well be."""
+        if self.table is not other.table:
+            return False
+        same_frame = self.table.frame[self.row] == self.table.frame[other.row]
+        return bool(same_frame or self.clip == other.clip >= 0)
 
 
 class TrackingPairs(Dataset[Sample]):
     """Pairs from clips and from still photographs, whose second view is another crop of the same.
 
-    A sample holds `template` and `search` (uint8 RGB crops), `template_box` and `search_box`
-    (float32 (4,), corners as shares of the crop) and `present` (float32): 0 where the search
-    shows another scene, so that the score learns to say no.
+    Each search picture has two templates: that of its animal, and that of a rival from another
+    scene, which is pasted into the search, where each must find its own, or is not there at all.
+    A tracker that only ever sees one animal learns to find any animal.
+
+    A sample holds `template` (uint8 RGB, (2, 128, 128, 3)), `template_box` (float32 (2, 4), corners
+    as shares of the crop), `search` (uint8 RGB, (256, 256, 3)), `search_box` (float32 (2, 4)) and
+    `present` (float32 (2,)): 0 where the search does not show the template's animal.
     """
 
     def __init__(
@@ -39,10 +80,10 @@ class TrackingPairs(Dataset[Sample]):
         length: int,
         settings: Augmentation,
         seed: int,
-        absent: float = 0.12,
+        pasted: float = 0.7,
     ) -> None:
         self.shares = np.array(shares) / sum(shares)
-        self.length, self.settings, self.seed, self.absent = length, settings, seed, absent
+        self.length, self.settings, self.seed, self.pasted = length, settings, seed, pasted
         self.sources = []
         for table, images in sources:
             usable = np.isfinite(table.boxes).all(axis=1) & (table.boxes[:, 2:].min(axis=1) > 8)
@@ -54,55 +95,77 @@ class TrackingPairs(Dataset[Sample]):
     def __getitem__(self, key: tuple[int, int]) -> Sample:
         epoch, index = key
         rng = np.random.default_rng([self.seed, epoch, index, 2])
-        table, images, row = self._pick(rng)
-        other_table, other_images, other = table, images, self._partner(rng, table, row)
-        present = rng.random() >= self.absent
-        if not present:
-            other_table, other_images, other = self._pick(rng)
-            if other_table is table and self._same_scene(table, row, other):
-                present, other = True, self._partner(rng, table, row)
-        flip = bool(rng.random() < 0.5)
-        template, template_box = self._view(
-            rng, table, images, row, TEMPLATE_SIZE, TEMPLATE_FACTOR, 0.0, 0.0, flip
+        animal = self._pick(rng)
+        rival = self._rival(rng, animal)
+        search, box = self._search(rng, self._later(rng, animal))
+        search, rival_box = self._with_rival(rng, search, box, rival)
+        templates, template_boxes = zip(
+            self._template(rng, animal), self._template(rng, rival), strict=True
         )
-        search, search_box = self._view(
-            rng,
-            other_table,
-            other_images,
-            other,
-            SEARCH_SIZE,
-            SEARCH_FACTOR,
-            SEARCH_JITTER,
-            SEARCH_SCALE,
-            flip,
-        )
+        if rival is animal:  # there is but one scene: its pair counts twice
+            rival_box = box
         return {
-            "template": template,
-            "template_box": template_box,
-            "search": search,
-            "search_box": search_box,
-            "present": np.float32(present),
+            "template": np.stack(templates),
+            "template_box": np.stack(template_boxes),
+            "search": self._varied(rng, search),
+            "search_box": np.stack([box, box if rival_box is None else rival_box]),
+            "present": np.array([True, rival_box is not None], np.float32),
         }
 
-    def _pick(self, rng: np.random.Generator) -> tuple[PoseTable, Images, int]:
+    def _pick(self, rng: np.random.Generator) -> View:
         table, images = self.sources[int(rng.choice(len(self.sources), p=self.shares))]
-        return table, images, int(rng.integers(len(table)))
+        return View(table, images, int(rng.integers(len(table))), bool(rng.random() < 0.5))
 
-    @staticmethod
-    def _same_scene(table: PoseTable, row: int, other: int) -> bool:
-        """Whether two rows are of one photograph or one clip, where the animal may well be."""
-        frames = table.frame[[row, other]]
-        clips = table.frames.clips[frames]
-        return bool(frames[0] == frames[1] or clips[0] == clips[1] >= 0)
+    def _rival(self, rng: np.random.Generator, animal: View) -> View:
+        """An animal of another scene, often one of its species; itself where there seems none."""
+        alike = rng.random() < ALIKE
+        kin = np.flatnonzero(animal.table.species == animal.table.species[animal.row])
+        for _ in range(TRIES):
+            rival = self._pick(rng)
+            if alike:
+                rival = rival._replace(
+                    table=animal.table, images=animal.images, row=int(rng.choice(kin))
+                )
+            if not rival.shows_scene_of(animal):
+                return rival
+            alike = False
+        return animal
 
-    def _partner(self, rng: np.random.Generator, table: PoseTable, row: int) -> int:
-        """Another row of the same track at most `REACH` frames away, or the row itself."""
-        clip = table.frames.clips[table.frame[row]]
-        if clip < 0 or table.tracks[row] < 0:
-            return row
+    def _later(self, rng: np.random.Generator, view: View) -> View:
+        """The same animal at most `REACH` frames away, or the same view of a photograph."""
+        table, row = view.table, view.row
+        if view.clip < 0 or table.tracks[row] < 0:
+            return view
         at = table.frames.indices[table.frame]
-        near = (table.frames.clips[table.frame] == clip) & (table.tracks == table.tracks[row])
-        return int(rng.choice(np.flatnonzero(near & (np.abs(at - at[row]) <= REACH))))
+        near = (table.frames.clips[table.frame] == view.clip) & (table.tracks == table.tracks[row])
+        rows = np.flatnonzero(near & (np.abs(at - at[row]) <= REACH))
+        return view._replace(row=int(rng.choice(rows)))
+
+    def _template(self, rng: np.random.Generator, view: View) -> tuple[np.ndarray, np.ndarray]:
+        side = np.sqrt(view.box[2:].prod()) * TEMPLATE_FACTOR
+        centre = view.box[:2] + view.box[2:] / 2
+        image, box = self._square(rng, view, centre, side, TEMPLATE_SIZE)
+        return self._varied(rng, image), box
+
+    def _search(self, rng: np.random.Generator, view: View) -> tuple[np.ndarray, np.ndarray]:
+        """A square around a jittered box."""
+        sides = view.box[2:] * np.exp(SEARCH_SCALE * rng.normal(size=2))
+        reach = np.sqrt(sides.prod()) * SEARCH_JITTER
+        centre = view.box[:2] + view.box[2:] / 2 + reach * rng.uniform(-0.5, 0.5, 2)
+        return self._square(rng, view, centre, np.sqrt(sides.prod()) * SEARCH_FACTOR, SEARCH_SIZE)
+
+    def _square(
+        self, rng: np.random.Generator, view: View, centre: np.ndarray, side: float, size: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """A square crop, and the view's box in it as shares of the crop."""
+        extent = np.full(2, side)
+        if view.clip < 0:  # a photograph's animal may change its shape a little
+            extent *= np.exp(STILL_SCALE * rng.normal(size=2))
+        matrix = crops.crop_matrices(centre[None], extent[None], (size, size), flip=view.flip)
+        image = crops.sample(view.frame, matrix, (size, size), None)[0]
+        if view.clip < 0:
+            image = self._on_background(rng, image, view.frame, matrix)
+        return image, _shares(view, matrix, size)
 
     def _on_background(
         self, rng: np.random.Generator, image: np.ndarray, frame: np.ndarray, matrix: np.ndarray
@@ -113,42 +176,59 @@ class TrackingPairs(Dataset[Sample]):
         to find.
         """
         size = image.shape[:2]
-        table, images, row = self._pick(rng)
-        other = images[table.frame[row]]
-        behind = cv2.resize(other, size[::-1], interpolation=cv2.INTER_AREA)
+        behind = cv2.resize(self._pick(rng).frame, size[::-1], interpolation=cv2.INTER_AREA)
         inside = crops.sample(np.full_like(frame, 255), matrix, size)[0] > 127
         return np.where(inside, image, behind)
 
-    def _view(
-        self,
-        rng: np.random.Generator,
-        table: PoseTable,
-        images: Images,
-        row: int,
-        size: int,
-        factor: float,
-        jitter: float,
-        scale_jitter: float,
-        flip: bool,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """A square crop around a jittered box, and the true box in it as shares of the crop."""
-        box = table.boxes[row].astype(float)
-        sides = box[2:] * np.exp(scale_jitter * rng.normal(size=2))
-        reach = np.sqrt(sides.prod()) * jitter
-        centre = box[:2] + box[2:] / 2 + reach * rng.uniform(-0.5, 0.5, 2)
-        extent = np.full(2, np.sqrt(sides.prod()) * factor)
-        still = table.frames.clips[table.frame[row]] < 0
-        if still:  # its shape may change a little
-            extent *= np.exp(STILL_SCALE * rng.normal(size=2))
-        matrix = crops.crop_matrices(centre[None], extent[None], (size, size), flip=flip)
-        frame = images[table.frame[row]]
-        image = crops.sample(frame, matrix, (size, size), None)[0]
-        if still:
-            image = self._on_background(rng, image, frame, matrix)
+    def _with_rival(
+        self, rng: np.random.Generator, search: np.ndarray, box: np.ndarray, rival: View
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """The search with the rival pasted into it and its box there; None where it is not."""
+        if rng.random() >= self.pasted:
+            return search, None
+        rival = self._later(rng, rival)
+        corners = box * (SEARCH_SIZE - 1)
+        wide, high = rival.box[2:]
+        area = (corners[2:] - corners[:2]).prod() * np.exp(2 * RIVAL_SCALE * rng.normal())
+        shown = np.sqrt(area / (wide * high)) * rival.box[2:]
+        if shown.max() > 0.7 * SEARCH_SIZE or shown.min() < 8:
+            return search, None
+        for _ in range(TRIES):
+            low = rng.uniform(-0.2 * shown, SEARCH_SIZE - 0.8 * shown)
+            common = np.minimum(low + shown, corners[2:]) - np.maximum(low, corners[:2])
+            hidden = common.clip(0).prod() / (corners[2:] - corners[:2]).clip(1).prod()
+            if hidden <= COVERED:
+                break
+        else:
+            return search, None
+        scale = rival.box[2:] / shown
+        middle = (SEARCH_SIZE - 1) / 2 - (low + shown / 2)
+        middle[0] *= -1 if rival.flip else 1
+        centre = rival.box[:2] + rival.box[2:] / 2 + middle * scale
+        size = (SEARCH_SIZE, SEARCH_SIZE)
+        extent = (SEARCH_SIZE - 1) * scale
+        matrix = crops.crop_matrices(centre[None], extent[None], size, flip=rival.flip)
+        pixels = crops.sample(rival.frame, matrix, size, None)[0]
+        cover = _ellipse(low + shown / 2, shown / 2)
+        mixed = search + cover[..., None] * (pixels.astype(np.float32) - search)
+        return mixed.astype(np.uint8), _shares(rival, matrix, SEARCH_SIZE)
+
+    def _varied(self, rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
         image = augment.random_colour(rng, image, self.settings.colour)
-        if rng.random() < self.settings.blur:
-            image = augment.random_blur(rng, image)
-        corners = box_tools.xywh_to_xyxy(table.boxes[row]).reshape(1, 2, 2)
-        corners = crops.transform(matrix, corners)[0] / (size - 1)
-        low, high = corners.min(axis=0), corners.max(axis=0)
-        return image, np.concatenate([low, high]).clip(0, 1).astype(np.float32)
+        return augment.random_blur(rng, image) if rng.random() < self.settings.blur else image
+
+
+def _shares(view: View, matrix: np.ndarray, size: int) -> np.ndarray:
+    """The view's box in a crop: corners as shares, float32 (4,)."""
+    corners = box_tools.xywh_to_xyxy(view.table.boxes[view.row]).reshape(1, 2, 2)
+    corners = crops.transform(matrix, corners)[0] / (size - 1)
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    return np.concatenate([low, high]).clip(0, 1).astype(np.float32)
+
+
+def _ellipse(centre: np.ndarray, radii: np.ndarray) -> np.ndarray:
+    """float32 (SEARCH_SIZE, SEARCH_SIZE): 1 inside, fading to 0 at the ellipse's edge."""
+    steps = np.arange(SEARCH_SIZE, dtype=np.float32)
+    x, y = ((steps - c) / r for c, r in zip(centre.astype(np.float32), radii, strict=True))
+    distance = np.sqrt(x[None] ** 2 + y[:, None] ** 2)
+    return np.clip((1.1 - distance) * 5, 0, 1).astype(np.float32)

@@ -12,7 +12,15 @@ from torch import Tensor, nn
 
 from aptv2.models.lite.detection import STRIDE, cell_centres
 from aptv2.models.lite.network import LiteNetwork
-from aptv2.models.lite.tracker import GROWTH, LARGEST, LOST, SURE, LiteTracker, square_frames
+from aptv2.models.lite.tracker import (
+    GROWTH,
+    LARGEST,
+    LOST,
+    SURE,
+    TRUSTED,
+    LiteTracker,
+    square_frames,
+)
 from aptv2.models.lite.tracking import SEARCH_SIZE
 
 SIZE = (240, 320)
@@ -120,6 +128,22 @@ class TestGeometry:
             assert scores.tolist() == [1]
             assert found.dtype == scores.dtype == np.float32
 
+    def test_a_box_wider_than_its_animal_stays_so_in_part(
+        self, red_tracker: LiteTracker, paint: Callable[..., np.ndarray]
+    ) -> None:
+        """Such as one that takes in a tail which the network leaves out."""
+        animal, given = [100, 80, 60, 40], [88, 80, 72, 44]
+        red_tracker.start(paint(SIZE, animal), np.array([given]))
+        found, _ = red_tracker.step(paint(SIZE, [130, 90, 60, 40]))
+        left, below = 12 * TRUSTED, 4 * TRUSTED
+        np.testing.assert_allclose(found, [[130 - left, 90, 60 + left, 40 + below]], atol=1.6)
+
+    def test_a_box_that_holds_something_else_is_no_measure(
+        self, red_tracker: LiteTracker, paint: Callable[..., np.ndarray]
+    ) -> None:
+        red_tracker.start(paint(SIZE, [100, 80, 60, 40]), np.array([[130, 90, 60, 40]]))
+        assert red_tracker.margins.tolist() == [[0, 0, 0, 0]]
+
     def test_a_box_that_leaves_ends_at_the_frame(
         self, red_tracker: LiteTracker, paint: Callable[..., np.ndarray]
     ) -> None:
@@ -152,8 +176,7 @@ class TestGeometry:
         logits[0, 0, 8, 9], logits[0, 0, 1, 14] = 1.0, 1.1
         places = torch.stack(torch.meshgrid(torch.arange(16.0), torch.arange(16.0), indexing="xy"))
         boxes = torch.cat([places, torch.ones_like(places)])[None]
-        red_tracker.reach = np.ones(1)
-        found, scores = red_tracker._best(logits, boxes)
+        found, scores = red_tracker._best(logits, boxes, np.ones(1))
         assert found[0].tolist() == [8.5, 7.5, 9.5, 8.5]
         np.testing.assert_allclose(scores, torch.sigmoid(torch.tensor([1.0])))
 

@@ -186,13 +186,13 @@ class TestTracking:
     BOXES = torch.tensor([[0.3, 0.2, 0.5, 0.6], [0.1, 0.5, 0.4, 0.9]])
 
     def batch(self, present: list[float]) -> dict[str, Tensor]:
-        picture = torch.zeros(2, 32, 32, 3, dtype=torch.uint8)
+        """One search picture with two templates."""
         return {
-            "template": picture,
-            "search": picture,
-            "template_box": self.BOXES,
-            "search_box": self.BOXES,
-            "present": torch.tensor(present),
+            "template": torch.zeros(1, 2, 32, 32, 3, dtype=torch.uint8),
+            "search": torch.zeros(1, 32, 32, 3, dtype=torch.uint8),
+            "template_box": self.BOXES[None],
+            "search_box": self.BOXES[None],
+            "present": torch.tensor([present]),
         }
 
     def perfect(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -272,11 +272,11 @@ class TestGradients:
             }
             return {**batch, "image": picture(64)}
         return {
-            "template": picture(128),
-            "search": picture(256),
-            "template_box": torch.tensor([[0.25, 0.25, 0.75, 0.75]] * 2),
-            "search_box": torch.tensor([[0.3, 0.4, 0.5, 0.6], [0, 0, 0, 0]]),
-            "present": torch.tensor([1.0, 0]),
+            "template": picture(128)[None],
+            "search": picture(256)[:1],
+            "template_box": torch.tensor([[[0.25, 0.25, 0.75, 0.75]] * 2]),
+            "search_box": torch.tensor([[[0.3, 0.4, 0.5, 0.6], [0, 0, 0, 0]]]),
+            "present": torch.tensor([[1.0, 0]]),
         }
 
     @pytest.mark.parametrize("task", LOSSES)

@@ -23,18 +23,23 @@ from aptv2.models.lite.tracking import (
 from aptv2.models.pose import normalise_for
 
 SURE = 0.25  # score from which the animal is surely there
-LOST = 0.2  # confidence under which it is held to be out of sight
+LOST = 0.4  # confidence under which it is held to be out of sight
 AGREEMENT = 0.6  # overlap with a detection from which the two show one animal
 DETECTED = 0.15  # score of a detection that may agree
 GROWTH = 1.1  # of the search region per frame out of sight
 LARGEST = 2.0  # times the usual search region
+VIEWS = 5  # of the first frame, from which the margins are measured
+TRUSTED = 0.6  # share of a measured margin that is applied: animals change their shape
+MARGIN = 0.2  # of a side, the widest
 
 
 class LiteTracker:
     """Template tracker for any number of animals.
 
     `start` names the animals, `step` finds them in the next frame, `add` lets more join on the
-    way.
+    way. Whether a box ends at the trunk or takes in the tail is the user's to say: what the
+    network would have drawn in the first frame is compared with the given box, and the difference
+    is added to every later box.
 
     Parameters
     ----------
@@ -49,30 +54,39 @@ class LiteTracker:
         window = torch.hann_window(cells + 2, periodic=False)[1:-1]
         self.window = window[:, None] * window[None]
         self.boxes = np.empty((0, 4), np.float32)
+        self.margins = np.empty((0, 4))  # left, top, right, bottom, as shares of the sides
         self.reach = np.empty(0)
         self.templates = torch.empty(0)
 
     def start(self, frame: np.ndarray, boxes: np.ndarray) -> None:
         """Begin with animals at `boxes` (N, 4), x, y, width, height in pixels, of a frame."""
-        self.boxes = np.empty((0, 4), np.float32)
+        self.boxes, self.margins = np.empty((0, 4), np.float32), np.empty((0, 4))
         self.add(frame, boxes)
 
     def add(self, frame: np.ndarray, boxes: np.ndarray) -> None:
         """Follow more animals from this frame on; they come after those there are."""
         boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
         templates = self._templates(frame, boxes)
+        margins = self._measure_margins(frame, boxes, templates)
         self.templates = torch.cat([self.templates, templates]) if len(self.boxes) else templates
+        self.margins = np.concatenate([self.margins, margins])
         self.reach = np.concatenate([self.reach[: len(self.boxes)], np.ones(len(boxes))])
         self.boxes = np.concatenate([self.boxes, boxes])
 
     def state(self) -> dict[str, np.ndarray]:
         """Everything that the next step depends on, as arrays."""
         templates = self.templates.float().cpu().numpy()
-        return {"boxes": self.boxes, "reach": self.reach, "templates": templates}
+        return {
+            "boxes": self.boxes,
+            "margins": self.margins,
+            "reach": self.reach,
+            "templates": templates,
+        }
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Continue from what :meth:`state` gave, in place of :meth:`start`."""
-        self.boxes, self.reach = state["boxes"], state["reach"]
+        self.boxes, self.margins = state["boxes"], state["margins"]
+        self.reach = state["reach"]
         like = next(self.head.parameters())
         self.templates = torch.from_numpy(state["templates"]).to(like)
 
@@ -94,16 +108,9 @@ class LiteTracker:
         """
         if not len(self.boxes):
             return self.boxes.copy(), np.empty(0, np.float32)
-        size = (SEARCH_SIZE, SEARCH_SIZE)
-        centres, extents = square_frames(self.boxes, SEARCH_FACTOR * self.reach)
-        matrices = crops.crop_matrices(centres, extents, size)
-        pixels = torch.from_numpy(crops.sample(frame, matrices, size, None))
-        features = self.body(normalise_for(self.head, pixels))
-        logits, sizes, offsets = self.head(self.templates, features)
-        corners, scores = self._best(logits, centre_boxes(sizes, offsets))
-        corners = self._agreed(corners * (SEARCH_SIZE - 1), features)
-        points = crops.transform(crops.invert(matrices), corners.reshape(-1, 2, 2))
-        boxes = box_tools.xyxy_to_xywh(points.reshape(-1, 4))
+        corners, scores = self._locate(frame, self.boxes, self.reach, self.templates)
+        corners += self.margins * _sides(corners)
+        boxes = box_tools.xyxy_to_xywh(corners)
         boxes = box_tools.clip(boxes, frame.shape[1], frame.shape[0])
         confidence = np.minimum(scores / SURE, 1).astype(np.float32)
         confidence[(boxes[:, 2:] < 2).any(axis=1)] = 0
@@ -112,12 +119,52 @@ class LiteTracker:
         self.reach = np.where(seen, 1.0, np.minimum(self.reach * GROWTH, LARGEST))
         return self.boxes.copy(), confidence
 
-    def _best(self, logits: Tensor, boxes: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    def _locate(
+        self, frame: np.ndarray, boxes: np.ndarray, reach: np.ndarray, templates: Tensor
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Corners (N, 4) in the frame and scores (N,) of the animals that were last at `boxes`."""
+        size = (SEARCH_SIZE, SEARCH_SIZE)
+        centres, extents = square_frames(boxes, SEARCH_FACTOR * reach)
+        matrices = crops.crop_matrices(centres, extents, size)
+        pixels = torch.from_numpy(crops.sample(frame, matrices, size, None))
+        features = self.body(normalise_for(self.head, pixels))
+        logits, sizes, offsets = self.head(templates, features)
+        corners, scores = self._best(logits, centre_boxes(sizes, offsets), reach)
+        corners = self._agreed(corners * (SEARCH_SIZE - 1), features)
+        points = crops.transform(crops.invert(matrices), corners.reshape(-1, 2, 2))
+        return points.reshape(-1, 4), scores
+
+    @torch.inference_mode()
+    def _measure_margins(
+        self, frame: np.ndarray, boxes: np.ndarray, templates: Tensor
+    ) -> np.ndarray:
+        """How far the given boxes reach beyond what the network finds there: `margins` (N, 4).
+
+        The mean over views whose middle and scale are off, as they will be in later frames.
+        """
+        if not len(boxes):
+            return np.empty((0, 4))
+        rng = np.random.default_rng(0)
+        shift = rng.uniform(-0.25, 0.25, (VIEWS, 1, 2))
+        scale = np.exp(rng.uniform(-0.15, 0.15, (VIEWS, 1, 1)))
+        given = box_tools.xywh_to_xyxy(boxes)
+        total, count = np.zeros((len(boxes), 4)), np.zeros((len(boxes), 1))
+        for moved, grown in zip(shift, scale, strict=True):
+            near = np.concatenate([boxes[:, :2] + moved * boxes[:, 2:], boxes[:, 2:] * grown], 1)
+            found, _ = self._locate(frame, near, np.ones(len(boxes)), templates)
+            same = box_tools.paired_iou(boxes, box_tools.xyxy_to_xywh(found)) > 0.5
+            total += np.where(same[:, None], (given - found) / _sides(found).clip(1), 0)
+            count += same[:, None]
+        return (TRUSTED * total / count.clip(1)).clip(-MARGIN, MARGIN)
+
+    def _best(
+        self, logits: Tensor, boxes: Tensor, reach: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Each animal's best cell: its corners (N, 4) as shares of the crop, and its score (N,)."""
         scores = torch.sigmoid(logits[:, 0].float())
         window = self.window.to(scores.device)
         # The longer an animal is out of sight, the less its last place says.
-        trust = torch.from_numpy(1 / self.reach).to(scores)[:, None, None]
+        trust = torch.from_numpy(1 / reach).to(scores)[:, None, None]
         cells = (scores * (trust * window + 1 - trust)).flatten(1).argmax(1)
         at = cells[:, None, None].expand(-1, 4, 1)
         found = boxes.flatten(2).gather(2, at)[..., 0]
@@ -153,6 +200,11 @@ class LiteTracker:
         shares = shares.clip(0, 1)
         images = normalise_for(self.head, pixels)
         return self.head.template(self.body(images), torch.from_numpy(shares).to(images.device))
+
+
+def _sides(corners: np.ndarray) -> np.ndarray:
+    """Width, height, width, height of boxes (N, 4) by their corners."""
+    return np.tile(corners[:, 2:] - corners[:, :2], 2)
 
 
 def square_frames(boxes: np.ndarray, factor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -69,7 +69,8 @@ class TrackingHead(nn.Module):
         template
             Tokens (N, 64, width) from :meth:`template`.
         features
-            The body's features of the search pictures (N, 3, 256, 256).
+            The body's features of the search pictures (N, 3, 256, 256), or of fewer: each then
+            serves equally many templates in turn.
 
         Returns
         -------
@@ -78,6 +79,7 @@ class TrackingHead(nn.Module):
             the centre from the cell's corner (N, 2, 16, 16) in cells.
         """
         cells = self.cells(features)
+        cells = cells.repeat_interleave(len(template) // len(cells), dim=0)
         x = torch.cat([template, tokens(cells) + self.search_place], dim=1)
         for layer in self.layers:
             x = layer(x)
