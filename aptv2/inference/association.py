@@ -24,7 +24,7 @@ MINIMUM_OVERLAP = 0.1  # below it two boxes are no match, whatever their joints
 MINIMUM_SIMILARITY = 0.2
 LARGEST_CHANGE = 2.5  # of a hidden animal's width and height until it is found again
 ENDED = -1  # number of a track whose animal goes on under another key
-CHI_SQUARE_95 = 5.99  # two degrees of freedom: gate of the distance to a predicted centre
+CHI_SQUARE_99 = 9.21  # two degrees of freedom: gate of the distance to a predicted centre
 LEAVING_SECONDS = 0.3  # an animal that is gone at the border ends after this
 GLUED_SECONDS = 0.5  # two tracks on one animal for longer: the newer one lets go
 LOW_SCORE_SECONDS = 0.5  # doubtful detections carry on only animals seen this recently
@@ -60,7 +60,7 @@ class Associator:
         skeleton: Skeleton = ANIMAL17,
         *,
         high: float = 0.35,
-        low: float = 0.1,
+        low: float = 0.15,
         birth_frames: int = 3,
         patience: float = 2.0,
     ) -> None:
@@ -229,7 +229,7 @@ class Associator:
         possible = (np.maximum(ratio, 1 / ratio) < LARGEST_CHANGE).all(axis=2)
         # Two that were seen in one frame are two animals.
         possible &= self._hits[rows][:, None] <= self._missed[hidden][None]
-        return np.where(possible, np.clip(1 - distance / CHI_SQUARE_95, 0, 1), 0)
+        return np.where(possible, np.clip(1 - distance / CHI_SQUARE_99, 0, 1), 0)
 
     def _end_and_predict(self) -> None:
         """End tracks that are gone, and move the others to where the next frame will see them."""

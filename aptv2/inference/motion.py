@@ -21,7 +21,7 @@ from aptv2 import boxes as box_tools
 EDGE_NOISE = 0.05  # of a measured edge
 CUT_EDGE_NOISE = 0.5  # of an edge that may be where another animal or the frame cuts the box
 FIRST_SPEED = 2.0  # of a newly seen animal
-ACCELERATION = 8.0
+ACCELERATION = 4.0
 REACH = 0.2  # how near to another box an edge may be cut by it
 # A hidden animal may have stopped: its believed speed fades with this time constant, in seconds.
 FADE_SECONDS = 1.0
