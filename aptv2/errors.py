@@ -8,4 +8,17 @@ class InputError(ValueError):
 
 
 class BrokenVideoError(InputError):
-    """A video that can be read only up to some frame; what came before it is good."""
+    """A video that can be read only up to some frame; what came before it is good.
+
+    Parameters
+    ----------
+    sentence
+        What broke, and where.
+    table
+        The animals of the frames before, where they were looked for: a
+        :class:`aptv2.tables.PoseTable`.
+    """
+
+    def __init__(self, sentence: str, table: object = None) -> None:
+        super().__init__(sentence)
+        self.table = table

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 import aptv2
-from aptv2.inference.images import read_image
+from aptv2.images import read_image
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 FPS = 25.0  # of clips that come as images

@@ -20,7 +20,7 @@ import numpy as np
 from common import FPS, back_and_forth, machine, markdown, parser
 from scenes import clip_folder
 
-from aptv2.inference.images import read_image
+from aptv2.images import read_image
 from aptv2.inference.writing import VideoWriter
 
 INTERVAL = 0.2  # seconds between two readings

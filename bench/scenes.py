@@ -26,7 +26,7 @@ from pasting import (
 )
 
 from aptv2 import PoseTable
-from aptv2.inference.images import read_image
+from aptv2.images import read_image
 from aptv2.inference.writing import VideoWriter
 
 LENGTH = 120  # frames of a scene

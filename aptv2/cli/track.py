@@ -26,6 +26,9 @@ def track(
     ] = None,
     tracker: Annotated[str, typer.Option(help="Network that follows --boxes.")] = "lite",
     pose: Annotated[str, typer.Option(help="Network that reads the joints.")] = "lite",
+    fps: Annotated[
+        float, typer.Option(help="Frames per second of folders of images.", show_default=True)
+    ] = 25.0,
     export: Annotated[
         str, typer.Option(help="More formats, comma-separated: coco, csv, mot.")
     ] = "",
@@ -61,6 +64,7 @@ def track(
         boxes=boxes,
         tracker=tracker,
         pose=pose,
+        fps=fps,
         export=[name.strip() for name in export.split(",") if name.strip()],
         flip_test=flip_test,
         smooth=smooth,

@@ -91,6 +91,11 @@ class WriteBehind(Generic[T]):
         finally:
             self._pool.shutdown()
 
+    def cancel(self) -> None:
+        """Wait for the item in hand; the others are dropped."""
+        self._pool.shutdown(cancel_futures=True)
+        self._pending.clear()
+
     def __enter__(self) -> WriteBehind[T]:
         return self
 
@@ -110,6 +115,5 @@ class WriteBehind(Generic[T]):
             self._pending.popleft().result()
         except BaseException:
             # Items after a failed one are not tried: a half-written stream only gets worse.
-            self._pool.shutdown(cancel_futures=True)
-            self._pending.clear()
+            self.cancel()
             raise

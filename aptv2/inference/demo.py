@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from aptv2.errors import InputError
-from aptv2.inference.images import read_image
+from aptv2.images import read_image
 from aptv2.inference.writing import VideoWriter
 
 WIDTH, HEIGHT, FPS, FRAMES = 640, 360, 25, 100

@@ -66,7 +66,7 @@ class OverlayVideo:
         """Leave nothing of the frames since the last segment's end."""
         if self._queue is not None:
             queue, self._queue = self._queue, None
-            queue.__exit__(InterruptedError, None, None)
+            queue.cancel()
         self.segments.discard_segment()
 
     def _draw(self, item: tuple[np.ndarray, Animals]) -> None:

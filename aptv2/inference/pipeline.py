@@ -26,14 +26,14 @@ from aptv2.inference.background import read_ahead
 from aptv2.inference.boxes_file import FirstBoxes, read_boxes
 from aptv2.inference.finding import AnimalFinder
 from aptv2.inference.following import AnimalFollower
-from aptv2.inference.images import ImageFolder
+from aptv2.inference.image_folder import ImageFolder
 from aptv2.inference.interrupt import postponed_interrupt
 from aptv2.inference.output import Output
 from aptv2.inference.overlay_video import queue_length
 from aptv2.inference.progress import progress_bar
 from aptv2.inference.results import Results
 from aptv2.inference.sources import VideoFrame, VideoSource
-from aptv2.inference.video import open_video
+from aptv2.inference.video import DEFAULT_FPS, open_video
 from aptv2.models import load_detector, load_pose_model, load_tracker
 from aptv2.models.zoo import Dtype
 from aptv2.tables import PoseTable
@@ -55,6 +55,7 @@ def track_video(
     pose: str | PoseNetwork = "lite",
     flip_test: bool = False,
     smooth: bool = False,
+    fps: float = DEFAULT_FPS,
     export: Sequence[str] = (),
     overlay: bool = True,
     device: str | None = None,
@@ -80,6 +81,8 @@ def track_video(
         Average poses over mirrored crops: slower, a little more accurate.
     smooth
         Pass joints and boxes through a One Euro filter.
+    fps
+        Frames per second of a folder of images; a video file knows its own.
     export
         More formats to write: `coco` (keypoint results), `csv`, `mot`.
     overlay
@@ -104,7 +107,8 @@ def track_video(
     InputError
         Where something that was given cannot be used; nothing was written.
     BrokenVideoError
-        Where the video breaks off; the frames before were written to `output`.
+        Where the video breaks off; the frames before were written to `output`, and are its
+        `table`.
     KeyboardInterrupt
         On Ctrl-C; the frames before were written to `output`, and `resume` goes on.
 
@@ -113,7 +117,7 @@ def track_video(
     >>> table = track_video("clip.mp4", "out")  # doctest: +SKIP
     >>> table.joints[table.tracks == 1, 2]  # the nose of animal 1  # doctest: +SKIP
     """
-    video = open_video(source)
+    video = open_video(source, fps)
     first = None if boxes is None else _first_boxes(boxes, video)
     files = None if output is None else Output(Path(output), video.name, tuple(export), overlay)
     if files is not None:
@@ -162,7 +166,7 @@ def _run(
     if state is not None:
         reader.restore(part(state, "reader"))
         owed = int(state["owed"])
-    frames = read_ahead(open_video(video.path, start=results.told), queue_length(video))
+    frames = read_ahead(open_video(video.path, video.fps, results.told), queue_length(video))
     waiting: deque[VideoFrame] = deque()
     broken: BrokenVideoError | None = None
     with (
@@ -192,7 +196,7 @@ def _run(
         kept = ""
         if results.output is not None:
             kept = f"; the {results.told} frames before are in {results.output.folder}"
-        raise BrokenVideoError(f"{broken}{kept}") from broken
+        raise BrokenVideoError(f"{broken}{kept}", table) from broken
     return table
 
 
@@ -241,7 +245,7 @@ def _name(network: object) -> str:
 
 def _size(video: VideoSource) -> str:
     if isinstance(video, ImageFolder):
-        return f"{video.path.name} of {len(video.files)} images"
+        return f"{video.path.name} of {len(video.files)} images, {video.fps:g} a second"
     return f"{video.path.name} of {video.path.stat().st_size} bytes"
 
 

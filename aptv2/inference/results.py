@@ -9,7 +9,7 @@ import numpy as np
 
 from aptv2.inference.animals import Animals, State, part, prefixed
 from aptv2.inference.checkpointing import Checkpoint
-from aptv2.inference.images import ImageFolder
+from aptv2.inference.image_folder import ImageFolder
 from aptv2.inference.output import Output
 from aptv2.inference.overlay_video import OverlayVideo
 from aptv2.inference.smoothing import OneEuroFilter

@@ -21,9 +21,6 @@ VIDEO_SUFFIXES = frozenset(
 OVERLAY_SUFFIX = ".pose.mp4"
 """How the overlay videos end that the package writes; a folder's are not tracked again."""
 
-MAX_SIDE = 16384
-MAX_PIXELS = 64 * 2**20
-
 
 class VideoFrame(NamedTuple):
     """One frame of a video.
@@ -102,21 +99,6 @@ def output_name(path: Path) -> str:
     """Name that a source's output files start with: a file's stem, a folder's name."""
     resolved = path.resolve()
     return (resolved.name if resolved.is_dir() else resolved.stem) or "video"
-
-
-def check_size(path: Path, width: int, height: int) -> None:
-    """Refuse frames that would fill the memory, before they are decoded.
-
-    Raises
-    ------
-    InputError
-        Where a side is above `MAX_SIDE` or the area above `MAX_PIXELS`.
-    """
-    if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
-        raise InputError(
-            f"{path}: frames of {width} x {height} pixels are too large; scale them down to at "
-            f"most {MAX_SIDE} pixels a side and {MAX_PIXELS // 2**20} megapixels"
-        )
 
 
 def natural_order(path: Path) -> list[str | int]:

@@ -18,8 +18,9 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from aptv2.errors import BrokenVideoError, InputError
-from aptv2.inference.images import ImageFolder
-from aptv2.inference.sources import VideoFrame, VideoSource, check_size, kind_of
+from aptv2.images import check_size
+from aptv2.inference.image_folder import ImageFolder
+from aptv2.inference.sources import VideoFrame, VideoSource, kind_of
 
 DEFAULT_FPS = 25.0
 MAX_FPS = 1000
@@ -71,12 +72,12 @@ def open_video(source: str | Path, fps: float = DEFAULT_FPS, start: int = 0) -> 
     ...     print(index, seconds, image.shape)
     """
     path = Path(source).expanduser()
-    if not (math.isfinite(fps) and 0 < fps <= MAX_FPS):
-        raise InputError(f"{path}: the frame rate {fps} is not between 0 and {MAX_FPS}")
     if start < 0:
         raise InputError(f"{path}: the first frame to read, {start}, is below 0")
     kind = kind_of(path)
     if kind == "folder":
+        if not (math.isfinite(fps) and 0 < fps <= MAX_FPS):
+            raise InputError(f"{path}: the frame rate {fps} is not between 0 and {MAX_FPS}")
         return ImageFolder.open(path, float(fps), start)
     if kind is None:
         raise InputError(f"{path}: no such file or folder")

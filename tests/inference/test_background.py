@@ -139,6 +139,21 @@ class TestWriteBehind:
         with pytest.raises(OSError, match="disk full"):
             behind.close()
 
+    def test_cancelled_what_waits_is_dropped(self) -> None:
+        seen = []
+
+        def write(item: int) -> None:
+            time.sleep(0.05)
+            seen.append(item)
+
+        behind = WriteBehind(write)
+        for number in range(5):
+            behind.put(number)
+        behind.cancel()
+        assert len(seen) <= 2
+        time.sleep(0.1)
+        assert len(seen) <= 2
+
     def test_where_the_body_fails_what_was_put_is_written(self) -> None:
         seen = []
 

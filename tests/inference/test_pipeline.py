@@ -160,7 +160,11 @@ def test_a_folder_of_images_is_a_video(
     table = track_video(folder, tmp_path / "out", **blobs)
     assert table.frames.names[:3].tolist() == ["img0.png", "img1.png", "img2.png"]
     assert list(centres(table, 1)) == list(range(12))
+    assert table.frames.times[2] == pytest.approx(2 / 25)
     assert (tmp_path / "out" / "images.tracks.json").exists()
+    assert track_video(folder, fps=10, **blobs).frames.times[2] == pytest.approx(0.2)
+    with pytest.raises(InputError, match="the frame rate 0 is not between"):
+        track_video(folder, fps=0, **blobs)
 
 
 def test_a_video_without_animals_has_empty_results(
@@ -304,6 +308,7 @@ def test_a_truncated_video_keeps_what_came_before(
     with pytest.raises(BrokenVideoError, match=r"breaks at frame (\d+) of 46") as caught:
         track_video(truncated, out, **blobs)
     table = read_annotations(out / "cut.tracks.json")
+    assert_same(table, caught.value.table)
     count = len(table.frames)
     assert 10 < count < 46
     assert f"breaks at frame {count} " in str(caught.value)

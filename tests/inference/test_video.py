@@ -292,7 +292,7 @@ class TestRefused:
 
     def test_huge_frames(self, make_clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
         path = make_clip(size=(640, 32))
-        monkeypatch.setattr("aptv2.inference.sources.MAX_SIDE", 600)
+        monkeypatch.setattr("aptv2.images.MAX_SIDE", 600)
         with pytest.raises(InputError, match="frames of 640 x 32 pixels are too large"):
             open_video(path)
 

@@ -90,6 +90,12 @@ class TestBody:
             "_fc.weight",
         ]
 
+    def test_imagenet_weights_that_are_too_few(self) -> None:
+        body = Body()
+        tensors = dict(list(body.state_dict().items())[:-1])
+        with pytest.raises(ValueError, match="tensors, but the body has"):
+            imagenet_state(tensors, body)
+
     def test_imagenet_weights_of_another_shape(self) -> None:
         body = Body()
         tensors = {f"theirs.{name}": tensor for name, tensor in body.state_dict().items()}

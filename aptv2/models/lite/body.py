@@ -108,9 +108,11 @@ def imagenet_state(tensors: dict[str, Tensor], body: Body) -> dict[str, Tensor]:
     Raises
     ------
     ValueError
-        Where a shape differs.
+        Where a shape differs or tensors are missing.
     """
     own = body.state_dict()
+    if len(tensors) < len(own):  # the package's classifier comes last and is left over
+        raise ValueError(f"{len(tensors)} tensors, but the body has {len(own)}")
     state = {}
     for (name, mine), (theirs_name, theirs) in zip(own.items(), tensors.items(), strict=False):
         if mine.shape != theirs.shape:
