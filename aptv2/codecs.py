@@ -1,10 +1,20 @@
-"""Joints <-> heatmaps, batched in torch. The only heatmap code of the package."""
+"""Joints <-> heatmaps, batched in torch on any device. The only heatmap code of the package.
+
+Every decoder takes float32, bfloat16 or float16 heatmaps (N, K, h, w) and gives float32 joints
+(N, K, 3): x and y in heatmap pixels, and the value of the highest pixel. A joint whose heatmap is
+nowhere above 0 lies at (-1, -1), as in MMPose. The decoders look only at a small window around
+each peak, never at a whole map, after the one pass that finds the peaks.
+"""
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
-import torch.nn.functional as F
+from numpy.typing import ArrayLike
 from torch import Tensor
+
+# --- joints -> heatmaps --------------------------------------------------------------------------
 
 
 def gaussian_heatmaps(joints: Tensor, size: tuple[int, int], sigma: float) -> Tensor:
@@ -24,76 +34,281 @@ def gaussian_heatmaps(joints: Tensor, size: tuple[int, int], sigma: float) -> Te
     Tensor
         float32 (N, K, height, width).
     """
-    height, width = size
-    columns = torch.arange(width, device=joints.device, dtype=torch.float32)
-    rows = torch.arange(height, device=joints.device, dtype=torch.float32)
-    across = torch.exp(-((columns - joints[..., 0:1].float()) ** 2) / (2 * sigma**2))
-    down = torch.exp(-((rows - joints[..., 1:2].float()) ** 2) / (2 * sigma**2))
+    across = _bells(joints[..., 0], size[1], sigma)
+    down = _bells(joints[..., 1], size[0], sigma)
     return down[..., :, None] * across[..., None, :]
 
 
-def argmax(heatmaps: Tensor) -> Tensor:
-    """Highest pixel of each heatmap: (N, K, h, w) -> float32 (N, K, 3) x, y, value."""
-    values, places = heatmaps.flatten(2).float().max(dim=2)
-    width = heatmaps.shape[3]
-    return torch.stack([(places % width).float(), (places // width).float(), values], dim=2)
+def heatmap_targets(
+    joints: Tensor, visible: Tensor, size: tuple[int, int], sigma: float = 2.0, udp: bool = True
+) -> tuple[Tensor, Tensor]:
+    """What the benchmark's networks are trained towards, and how much each joint counts.
+
+    A Gaussian with peak 1, cut to a square of 3 sigma around the joint's pixel. Its peak lies on
+    the joint (UDP, Huang et al., CVPR 2020) or on that pixel (MSRA, Xiao et al., ECCV 2018). As in
+    MMPose, the pixel is x + 0.5 truncated towards zero, so that -1.2 belongs to pixel 0.
+
+    Parameters
+    ----------
+    joints
+        float (N, K, 2+): x and y in heatmap pixels.
+    visible
+        (N, K): above 0.5 where the joint is labelled.
+    size
+        Height and width of the heatmaps.
+    sigma
+        Standard deviation in heatmap pixels.
+    udp
+        The convention: UDP, or MSRA where False.
+
+    Returns
+    -------
+    tuple
+        Targets float32 (N, K, height, width), and weights float32 (N, K): `visible`, and 0 where
+        the whole square lies outside.
+    """
+    points = joints[..., :2].float()
+    pixels = (points + 0.5).trunc()
+    radius = int(3 * sigma)
+    extent = points.new_tensor([size[1], size[0]])
+    outside = ((pixels - radius >= extent) | (pixels + radius + 1 < 0)).any(dim=-1)
+    weights = visible.float().masked_fill(outside, 0)
+    axes = []
+    for axis, length in ((1, size[0]), (0, size[1])):
+        near = (_pixels(length, points) - pixels[..., axis, None]).abs() <= radius
+        bells = _bells((points if udp else pixels)[..., axis], length, sigma)
+        axes.append(bells * near)
+    down, across = axes
+    down = down * (weights > 0.5)[..., None]
+    return down[..., :, None] * across[..., None, :], weights
 
 
-def decode_dark(heatmaps: Tensor, sigma: float, blur: bool = False) -> Tensor:
-    """Sub-pixel joints from heatmaps by DARK (Zhang et al., CVPR 2020).
+def crop_pixels(
+    heatmap_size: tuple[int, int], crop_size: tuple[int, int], udp: bool = True
+) -> tuple[float, float]:
+    """Crop pixels per heatmap pixel, across and down; sizes are height and width.
 
-    One Newton step on the logarithm of the heatmap at its highest pixel, exact where the peak
-    is a Gaussian.
+    UDP counts the steps between pixels, (crop - 1) / (heatmap - 1), MSRA counts pixels.
+    """
+    down, across = ((c - udp) / (h - udp) for c, h in zip(crop_size, heatmap_size, strict=True))
+    return across, down
+
+
+def _pixels(length: int, like: Tensor) -> Tensor:
+    return torch.arange(length, device=like.device, dtype=torch.float32)
+
+
+def _bells(centres: Tensor, length: int, sigma: float) -> Tensor:
+    """Gaussians (..., length) around centres (...)."""
+    distance = _pixels(length, centres) - centres[..., None].float()
+    return torch.exp(-(distance**2) / (2 * sigma**2))
+
+
+# --- heatmaps -> joints --------------------------------------------------------------------------
+
+
+def flip_back(heatmaps: Tensor, flip: ArrayLike, shift: bool = False) -> Tensor:
+    """Heatmaps of mirrored crops as heatmaps of the crops, for the flip test.
 
     Parameters
     ----------
     heatmaps
-        float (N, K, h, w), not negative.
-    sigma
-        Standard deviation of the training targets in heatmap pixels.
-    blur
-        Smooth with a Gaussian of `sigma` first, as DARK does for noisy heatmaps.
+        (N, K, h, w) of the mirrored crops.
+    flip
+        int (K,): the joint that each joint becomes in a mirror, `Skeleton.flip`.
+    shift
+        Move everything one column to the right, the first column staying as it is: what networks
+        with MSRA crops need, whose mirrored crops are off by a pixel.
+    """
+    back = heatmaps.flip(3)[:, torch.as_tensor(flip, device=heatmaps.device)]
+    return torch.cat([back[..., :1], back[..., :-1]], dim=3) if shift else back
 
-    Returns
-    -------
-    Tensor
-        float32 (N, K, 3): x and y in heatmap pixels, and the value of the highest pixel.
+
+def argmax(heatmaps: Tensor) -> Tensor:
+    """The highest pixel of each heatmap, the first where several are equal (MMPose's `None`)."""
+    values, places = _first_maximum(heatmaps.flatten(2).flatten(0, 1))
+    width = heatmaps.shape[3]
+    x, y = places.remainder(width), places.div(width, rounding_mode="floor")
+    values = values.float()
+    joints = torch.stack(
+        [torch.where(values > 0, x, -1), torch.where(values > 0, y, -1), values], 1
+    )
+    return joints.unflatten(0, heatmaps.shape[:2])
+
+
+def decode_quarter(heatmaps: Tensor) -> Tensor:
+    """The highest pixel, a quarter of a pixel towards its higher neighbours (MMPose's `default`).
+
+    How ResNet, HRNet and HRFormer are decoded: Newell et al., ECCV 2016. A peak in the first two
+    rows or columns or the last stays where it is.
+    """
+    joints = argmax(heatmaps)
+    near = _windows(heatmaps, joints, 1)
+    steps = torch.stack([near[..., 1, 2] - near[..., 1, 0], near[..., 2, 1] - near[..., 0, 1]], 2)
+    inside = _inside(joints, heatmaps, last=1)
+    joints[..., :2] += torch.where(inside[..., None], steps.sign() / 4, 0.0)
+    return joints
+
+
+def decode_dark(heatmaps: Tensor, kernel: int = 11) -> Tensor:
+    """Sub-pixel joints by DARK (Zhang et al., CVPR 2020; MMPose's `unbiased`).
+
+    One Newton step from the highest pixel on the logarithm of the smoothed heatmap, which is exact
+    where the peak is a Gaussian. A peak in the two outermost rows or columns stays where it is.
+    Smoothing leaves the peak as high as it was; MMPose scales to the highest pixel of the whole
+    smoothed map, which only matters where values near the peak are not above 0.
+
+    Parameters
+    ----------
+    kernel
+        Width in pixels of the smoothing Gaussian: odd, 9 or more.
+    """
+    joints = argmax(heatmaps)
+    log = (
+        _smooth(_windows(heatmaps, joints, kernel // 2 + 2, "zero"), kernel).clamp_min(1e-10).log()
+    )
+    dx, dy, dxy = _slopes(log[..., 1:-1, 1:-1])
+    middle = log[..., 2, 2]
+    dxx = (log[..., 2, 4] - 2 * middle + log[..., 2, 0]) / 4
+    dyy = (log[..., 4, 2] - 2 * middle + log[..., 0, 2]) / 4
+    step = _newton_step(dx, dy, dxx, dxy, dyy)
+    usable = _inside(joints, heatmaps, last=2) & (dxx * dyy != dxy**2)
+    joints[..., :2] += torch.where(usable[..., None], step, 0.0)
+    return joints
+
+
+def decode_udp(heatmaps: Tensor, kernel: int = 11) -> Tensor:
+    """Sub-pixel joints as UDP decodes them (Huang et al., CVPR 2020; MMPose's `use_udp`): ViTPose.
+
+    DARK with other details: values below 0.001 and above 50 are cut, differences are taken to the
+    next pixel, and peaks at the border move too.
+
+    Parameters
+    ----------
+    kernel
+        Width in pixels of the smoothing Gaussian: odd, 9 or more.
+    """
+    joints = argmax(heatmaps)
+    log = (
+        _smooth(_windows(heatmaps, joints, kernel // 2 + 1, "mirror"), kernel).clamp(1e-3, 50).log()
+    )
+    # Beyond the border the smoothed map goes on as its last row or column.
+    x, y = joints[..., 0, None], joints[..., 1, None]
+    log[..., 0] = torch.where(x == 0, log[..., 1], log[..., 0])
+    log[..., 2] = torch.where(x == heatmaps.shape[3] - 1, log[..., 1], log[..., 2])
+    log[..., 0, :] = torch.where(y == 0, log[..., 1, :], log[..., 0, :])
+    log[..., 2, :] = torch.where(y == heatmaps.shape[2] - 1, log[..., 1, :], log[..., 2, :])
+    dx, dy, _ = _slopes(log)
+    dxx, dyy = _curvatures(log)
+    plus, minus, middle = log[..., 2, 2], log[..., 0, 0], log[..., 1, 1]
+    sides = log[..., 1, 0] + log[..., 1, 2] + log[..., 0, 1] + log[..., 2, 1]
+    dxy = (plus + minus + 2 * middle - sides) / 2
+    eps = torch.finfo(torch.float32).eps  # flat where values are cut: no division by zero
+    step = _newton_step(dx, dy, dxx + eps, dxy, dyy + eps)
+    joints[..., :2] += torch.where(joints[..., 2:] > 0, step, 0.0)
+    return joints
+
+
+def decode_newton(heatmaps: Tensor) -> Tensor:
+    """DARK's Newton step without smoothing, for heatmaps without noise, and never over a pixel.
+
+    How the lite network is decoded, whose heatmaps are softmax outputs. A peak on the border is
+    read from the nearest pixel with eight neighbours, so that it may lie between the two.
     """
     joints = argmax(heatmaps)
     height, width = heatmaps.shape[2:]
     if height < 3 or width < 3:
         return joints
-    log = (_blur(heatmaps.float(), sigma) if blur else heatmaps.float()).clamp_min(1e-10).log()
-    x = joints[..., 0].long().clamp(1, width - 2)
-    y = joints[..., 1].long().clamp(1, height - 2)
-    flat = log.flatten(2)
-
-    def at(dx: int, dy: int) -> Tensor:
-        return flat.gather(2, ((y + dy) * width + x + dx)[..., None])[..., 0]
-
-    middle = at(0, 0)
-    dx, dy = (at(1, 0) - at(-1, 0)) / 2, (at(0, 1) - at(0, -1)) / 2
-    dxx, dyy = at(1, 0) - 2 * middle + at(-1, 0), at(0, 1) - 2 * middle + at(0, -1)
-    dxy = (at(1, 1) - at(-1, 1) - at(1, -1) + at(-1, -1)) / 4
-    det = dxx * dyy - dxy**2
-    peaked = (det > 1e-6) & (dxx < 0)
-    det = torch.where(peaked, det, torch.ones_like(det))
-    step_x = torch.where(peaked, (dxy * dy - dyy * dx) / det, torch.zeros_like(det))
-    step_y = torch.where(peaked, (dxy * dx - dxx * dy) / det, torch.zeros_like(det))
+    x, y = joints[..., 0].clamp(1, width - 2), joints[..., 1].clamp(1, height - 2)
+    centre = torch.stack([x, y], dim=2)
+    log = _windows(heatmaps, centre, 1).clamp_min(1e-10).log()
+    dx, dy, dxy = _slopes(log)
+    dxx, dyy = _curvatures(log)
+    peaked = ((dxx * dyy - dxy**2 > 1e-6) & (dxx < 0))[..., None]
     # A step of over a pixel means that the surface is no Gaussian: stay near the peak.
-    joints[..., 0] = torch.where(peaked, x + step_x.clamp(-1, 1), joints[..., 0])
-    joints[..., 1] = torch.where(peaked, y + step_y.clamp(-1, 1), joints[..., 1])
+    step = _newton_step(dx, dy, dxx, dxy, dyy).clamp(-1, 1)
+    joints[..., :2] = torch.where(peaked, centre + step, joints[..., :2])
     return joints
 
 
-def _blur(heatmaps: Tensor, sigma: float) -> Tensor:
-    radius = max(1, round(3 * sigma))
-    taps = torch.arange(-radius, radius + 1, device=heatmaps.device, dtype=torch.float32)
-    kernel = torch.exp(-(taps**2) / (2 * sigma**2))
-    kernel = kernel / kernel.sum()
-    maps = heatmaps.flatten(0, 1)[:, None]
-    maps = F.conv2d(F.pad(maps, (radius, radius, 0, 0), mode="replicate"), kernel[None, None, None])
-    maps = F.conv2d(
-        F.pad(maps, (0, 0, radius, radius), mode="replicate"), kernel[None, None, :, None]
-    )
-    return maps[:, 0].unflatten(0, heatmaps.shape[:2])
+def _first_maximum(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """The highest value of each row (M, L) and its first place: `rows.max(dim=1)`, but faster.
+
+    Torch reduces several times as fast where it need not keep the place, so the place is sought
+    only within the highest block of each row.
+    """
+    places = torch.zeros(len(rows), dtype=torch.int64, device=rows.device)
+    for size in (256, 64):
+        if rows.shape[1] > size and rows.shape[1] % size == 0:
+            blocks = rows.unflatten(1, (-1, size))
+            block = blocks.amax(dim=2).max(dim=1).indices
+            places += block * size
+            block += torch.arange(len(rows), device=rows.device) * blocks.shape[1]
+            rows = blocks.flatten(0, 1).index_select(0, block)
+    values, last = rows.max(dim=1)
+    return values, places + last
+
+
+def _windows(
+    heatmaps: Tensor,
+    centres: Tensor,
+    radius: int,
+    border: Literal["edge", "zero", "mirror"] = "edge",
+) -> Tensor:
+    """float32 (N, K, 2 radius + 1, 2 radius + 1): the heatmaps around centres (N, K, 2+).
+
+    Outside a heatmap lies its edge, or 0, or its mirror image without the edge repeated.
+    """
+    height, width = heatmaps.shape[2:]
+    offsets = torch.arange(-radius, radius + 1, device=heatmaps.device)
+    across, down = centres[..., :2, None].long().add(offsets).unbind(2)
+    if border == "mirror":
+        across = (width - 1) - (width - 1 - across.abs()).abs()
+        down = (height - 1) - (height - 1 - down.abs()).abs()
+    columns, rows = across.clamp(0, width - 1), down.clamp(0, height - 1)
+    index = (rows * width)[..., :, None] + columns[..., None, :]
+    windows = heatmaps.flatten(2).gather(2, index.flatten(2)).view(index.shape).float()
+    if border == "zero":
+        windows *= (rows == down).float()[..., :, None]
+        windows *= (columns == across).float()[..., None, :]
+    return windows
+
+
+def _smooth(windows: Tensor, kernel: int) -> Tensor:
+    """The middle of windows under OpenCV's Gaussian of a width: kernel - 1 pixels smaller."""
+    sigma = 0.3 * ((kernel - 1) / 2 - 1) + 0.8
+    taps = _bells(torch.tensor(kernel // 2), kernel, sigma)
+    weights = (taps / taps.sum()).tolist()
+    size = windows.shape[-1] - kernel + 1
+    for axis in (2, 3):
+        smooth = windows.narrow(axis, 0, size) * weights[0]
+        for first, weight in enumerate(weights[1:], start=1):
+            smooth.add_(windows.narrow(axis, first, size), alpha=weight)
+        windows = smooth
+    return windows
+
+
+def _inside(joints: Tensor, heatmaps: Tensor, last: int) -> Tensor:
+    """Whether peaks (N, K) are beyond the first two and before the `last` rows and columns."""
+    x, y = joints[..., 0], joints[..., 1]
+    height, width = heatmaps.shape[2:]
+    return (x > 1) & (x < width - last) & (y > 1) & (y < height - last)
+
+
+def _slopes(near: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Central differences dx, dy and dxy of windows (..., 3, 3)."""
+    dx, dy = (near[..., 1, 2] - near[..., 1, 0]) / 2, (near[..., 2, 1] - near[..., 0, 1]) / 2
+    dxy = (near[..., 2, 2] - near[..., 2, 0] - near[..., 0, 2] + near[..., 0, 0]) / 4
+    return dx, dy, dxy
+
+
+def _curvatures(near: Tensor) -> tuple[Tensor, Tensor]:
+    """Second differences dxx and dyy of windows (..., 3, 3)."""
+    middle = 2 * near[..., 1, 1]
+    return near[..., 1, 2] - middle + near[..., 1, 0], near[..., 2, 1] - middle + near[..., 0, 1]
+
+
+def _newton_step(dx: Tensor, dy: Tensor, dxx: Tensor, dxy: Tensor, dyy: Tensor) -> Tensor:
+    """The step (..., 2) to where the slope of a quadratic surface is 0."""
+    det = dxx * dyy - dxy**2
+    return torch.stack([dxy * dy - dyy * dx, dxy * dx - dxx * dy], dim=-1) / det[..., None]

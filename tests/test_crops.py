@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
@@ -57,7 +61,42 @@ class TestCropFrames:
         np.testing.assert_allclose(back, [[[5, 6]]], atol=1e-3)
 
 
+class TestCleanBoxes:
+    def test_inside_and_a_pixel_smaller(self) -> None:
+        boxes = [[66, 192, 1092, 512], [-5, -6, 20, 30], [90, 40, 30, 30], [200, 200, 9, 9]]
+        found = crops.clean_boxes(np.array(boxes), (867, 1200))
+        np.testing.assert_array_equal(found[0], [66, 192, 1091, 511])
+        np.testing.assert_array_equal(found[1], [0, 0, 19, 29])
+        small = crops.clean_boxes(np.array(boxes), (50, 100))
+        np.testing.assert_array_equal(small[2], [90, 40, 9, 9])
+        np.testing.assert_array_equal(small[3, 2:], [0, 0])
+        assert crops.clean_boxes(np.empty((0, 4)), (5, 5)).shape == (0, 4)
+
+    @given(BOXES)
+    def test_it_lies_in_the_frame(self, boxes: np.ndarray) -> None:
+        x, y, width, height = crops.clean_boxes(boxes, (120, 200))[0]
+        assert width >= 0
+        assert height >= 0
+        if width and height:
+            assert x >= 0
+            assert y >= 0
+            assert x + width <= 199
+            assert y + height <= 119
+
+
 class TestMatrices:
+    @given(PLACES, PLACES, SIDES, SIZES, ANGLES)
+    def test_msra_maps_the_box_onto_all_pixels(
+        self, x: float, y: float, side: float, size: tuple[int, int], angle: float
+    ) -> None:
+        centre, extent = np.array([[x, y]]), np.array([[side, side * size[0] / size[1]]])
+        found = crops.crop_matrices(centre, extent, size, rotation=angle, udp=False)[0]
+        # OpenCV's angle is counter-clockwise.
+        expected = cv2.getRotationMatrix2D((x, y), -angle, size[1] / side)
+        expected[:, 2] += np.array([size[1], size[0]]) / 2 - [x, y]
+        np.testing.assert_allclose(found[:, :2], expected[:, :2], rtol=1e-6, atol=1e-9)
+        np.testing.assert_allclose(found[:, 2], expected[:, 2], atol=0.05)
+
     @given(BOXES, SIZES, st.booleans())
     def test_corners_meet_corners_as_opencv_says(
         self, boxes: np.ndarray, size: tuple[int, int], flip: bool
@@ -215,3 +254,123 @@ class TestSample:
         found = crops.sample(view, matrix, (30, 40))
         np.testing.assert_array_equal(found, crops.sample(view.copy(), matrix, (30, 40)))
         np.testing.assert_array_equal(whole, before)
+
+    @pytest.mark.parametrize("factor", [2, 3, 5])
+    def test_a_shrunk_crop_reaches_the_last_pixel_of_the_frame(self, factor: int) -> None:
+        """The frame is no multiple of the factor, and its last row and column are bright."""
+        side = 20 * factor + factor - 1
+        frame = np.zeros((side, side, 3), np.uint8)
+        frame[-1], frame[:, -1] = 250, 250
+        matrix = crops.crop_matrices(np.full((1, 2), side / 2), np.full((1, 2), side), (21, 21))
+        crop = crops.sample(frame, matrix, (21, 21))[0]
+        assert (crop[10, 19:] > 20).any()
+        assert (crop[19:, 10] > 20).any()
+        assert (crop[:18, :18] == 0).all()
+
+
+class TestPlainBilinear:
+    @pytest.mark.parametrize("rotation", [0.0, 37.5])
+    def test_close_to_the_exact_one(self, rotation: float) -> None:
+        frame = np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)
+        frame = cv2.GaussianBlur(frame, (0, 0), 3)
+        matrix = one_matrix([10, 20, 80, 60], (64, 48), rotation=rotation)
+        plain = crops.sample(frame, matrix, (64, 48), (9, 8, 7), antialias=False)[0]
+        exact = crops.sample(frame, matrix, (64, 48), (9, 8, 7))[0]
+        # Positions are off by up to 1/64 pixel, which shows most at the frame's edge.
+        assert np.abs(plain.astype(int) - exact).mean() < 0.5
+        assert np.abs(plain.astype(int) - exact).max() <= 8
+
+    def test_a_mirrored_crop_is_the_crop_of_the_mirrored_frame(self) -> None:
+        frame = np.random.default_rng(0).integers(0, 256, (90, 121, 3), np.uint8)
+        extent, size = np.array([[70.0, 70]]), (64, 64)
+        mirrored = crops.crop_matrices(
+            np.array([[50.0, 40]]), extent, size, rotation=-20, flip=True, udp=False
+        )
+        plain = crops.crop_matrices(np.array([[70.0, 40]]), extent, size, rotation=20, udp=False)
+        np.testing.assert_array_equal(
+            crops.sample(frame, mirrored, size, antialias=False),
+            crops.sample(np.ascontiguousarray(frame[:, ::-1]), plain, size, antialias=False),
+        )
+
+    @pytest.mark.parametrize("side", [0.0, 0.5, 1e4, 1e9])
+    def test_extreme_boxes(self, side: float) -> None:
+        frame = np.full((20, 30, 3), 255, np.uint8)
+        matrix = one_matrix([5, 5, side, side], (16, 16))
+        crop = crops.sample(frame, matrix, (16, 16), antialias=False)
+        assert side > 1 or (crop == 255).all()
+        far = one_matrix([1e7, -1e7, 5, 5], (16, 16))
+        assert (crops.sample(frame, far, (16, 16), (1, 2, 3), antialias=False) == (1, 2, 3)).all()
+
+
+class TestReference:
+    """MMPose's crops of two real images: both conventions, rotated, scaled and mirrored."""
+
+    NETWORKS = pytest.mark.parametrize(
+        ("network", "size"), [("vit_base", (256, 192)), ("hrnet_w32", (256, 256))]
+    )
+
+    @NETWORKS
+    def test_of_annotations(self, shared: Path, network: str, size: tuple[int, int]) -> None:
+        cases, numbers = reference(shared)
+        for index, case in enumerate(cases[network]["val"]):
+            frame, box = read_sample(shared, case["image_file"])
+            box = crops.clean_boxes(box, frame.shape[:2])
+            np.testing.assert_array_equal(box[0], case["bbox"])
+            centres, extents = crops.crop_frames(box, size)
+            np.testing.assert_allclose(centres[0], case["center"], atol=1e-6)
+            np.testing.assert_allclose(extents[0] / 200, case["scale"], atol=1e-6)
+            matrix = crops.crop_matrices(centres, extents, size, udp=network == "vit_base")
+            np.testing.assert_allclose(matrix[0], case["trans"], atol=1e-4)
+            picture = normalised(crops.sample(frame, matrix, size, antialias=False)[0])
+            name = f"{network}/val/{index}/img"
+            np.testing.assert_allclose(some_of(picture), numbers[name], atol=1e-6)
+            rows = picture.mean(axis=2, dtype=float)
+            np.testing.assert_allclose(rows, numbers[name + "_rowmean"], atol=1e-4)
+
+    @NETWORKS
+    def test_of_training(self, shared: Path, network: str, size: tuple[int, int]) -> None:
+        cases, numbers = reference(shared)
+        udp = network == "vit_base"
+        for case in cases[network]["train"]:
+            source = cases[network]["val"][case["inst"]]
+            frame, _ = read_sample(shared, source["image_file"])
+            centres, extents = crops.crop_frames(np.array(source["bbox"]), size)
+            # The reference mirrors the frame first, and its MSRA crops turn the other way.
+            clockwise = case["rot"] if udp != bool(case["flip"]) else -case["rot"]
+            matrix = crops.crop_matrices(
+                centres,
+                extents * case["scale_factor"],
+                size,
+                rotation=clockwise,
+                flip=bool(case["flip"]),
+                udp=udp,
+            )
+            name = f"{network}/train/{case['aug']}/{case['inst']}/"
+            picture = normalised(crops.sample(frame, matrix, size, antialias=False)[0])
+            np.testing.assert_allclose(some_of(picture), numbers[name + "img"], atol=1e-6)
+            assert abs(picture.mean(dtype=float) - case["img"]["mean"]) < 1e-4
+
+
+def reference(shared: Path) -> tuple[dict[str, Any], Any]:
+    folder = shared / "reference"
+    return json.loads((folder / "pipeline.json").read_text()), np.load(folder / "pipeline.npz")
+
+
+def read_sample(shared: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """An image of the AP-10K sample, RGB, and the box (1, 4) of its first animal."""
+    folder = shared / "data" / "ap10k_sample"
+    labels = json.loads((folder / "test_ap10k.json").read_text())
+    (image,) = [image for image in labels["images"] if image["file_name"] == name]
+    boxes = [a["bbox"] for a in labels["annotations"] if a["image_id"] == image["id"]]
+    return cv2.cvtColor(cv2.imread(str(folder / name)), cv2.COLOR_BGR2RGB), np.array(boxes[:1])
+
+
+def normalised(crop: np.ndarray) -> np.ndarray:
+    """float32 (3, h, w) of a uint8 crop (h, w, 3), in ImageNet's mean and deviation."""
+    mean, deviation = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])
+    return ((np.float32(crop) / 255 - mean) / deviation).transpose(2, 0, 1)
+
+
+def some_of(picture: np.ndarray) -> np.ndarray:
+    """The 200 numbers that the reference keeps of a picture."""
+    return picture.reshape(-1)[np.round(np.linspace(0, picture.size - 1, 200)).astype(int)]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from aptv2.codecs import decode_dark
+from aptv2.codecs import decode_newton
 from aptv2.models.lite.body import Body, FoldedConv
 from aptv2.models.lite.detection import DetectionHead
-from aptv2.models.lite.pose import SIGMA, PoseHead, probabilities
+from aptv2.models.lite.pose import PoseHead, probabilities
 from aptv2.models.lite.pyramid import ConvNorm
 from aptv2.models.lite.tracking import TrackingHead
 from aptv2.models.pose import PoseModel
@@ -26,7 +26,7 @@ class LiteNetwork(nn.Module):
 
 
 class LitePose(PoseModel):
-    """Pose with the lite network: softmax heatmaps at stride 4, decoded by DARK."""
+    """Pose with the lite network: softmax heatmaps at stride 4."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class LitePose(PoseModel):
         return probabilities(*self.head(self.body(images)))
 
     def decode(self, heatmaps: Tensor) -> Tensor:
-        return decode_dark(heatmaps, SIGMA)
+        return decode_newton(heatmaps)
 
 
 def fuse(module: nn.Module) -> nn.Module:
