@@ -6,7 +6,8 @@ APTv2 and the default everywhere; a data set with other joints brings its own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -28,18 +29,21 @@ class Skeleton:
         the mean of the 17 animal joints for each.
     upper
         Joints of the front half of the body, for half-body augmentation.
+    pairs
+        Left and right twins (0-based), which a mirrored image swaps. Empty means those that the
+        names tell: `left_x` and `right_x`, or `l_x` and `r_x`, in any case.
 
     Raises
     ------
     ValueError
-        Where names repeat, or where limbs, sigmas or upper joints do not fit the names.
+        Where names repeat, or where limbs, sigmas, upper joints or pairs do not fit the names.
     """
 
     names: tuple[str, ...]
     limbs: tuple[tuple[int, int], ...] = ()
     sigmas: tuple[float, ...] = ()
     upper: tuple[int, ...] = ()
-    pairs: tuple[tuple[int, int], ...] = field(init=False)
+    pairs: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
         names, count = self.names, len(self.names)
@@ -49,11 +53,19 @@ class Skeleton:
             object.__setattr__(self, "sigmas", (0.067,) * count)
         if len(self.sigmas) != count:
             raise ValueError(f"{count} joints but {len(self.sigmas)} sigmas")
+        if not all(0 < sigma < math.inf for sigma in self.sigmas):
+            raise ValueError("a sigma is not a positive number")
         if any(not 0 <= joint < count for limb in self.limbs for joint in limb):
             raise ValueError(f"a limb names a joint outside 0 to {count - 1}")
         if any(not 0 <= joint < count for joint in self.upper):
             raise ValueError(f"an upper-body joint is outside 0 to {count - 1}")
-        object.__setattr__(self, "pairs", _left_right_pairs(names))
+        if not self.pairs:
+            object.__setattr__(self, "pairs", pairs_by_name(names))
+        paired = [joint for pair in self.pairs for joint in pair]
+        if any(not 0 <= joint < count for joint in paired):
+            raise ValueError(f"a left-right pair names a joint outside 0 to {count - 1}")
+        if len(set(paired)) != len(paired):
+            raise ValueError("a joint is in two left-right pairs")
 
     def __len__(self) -> int:
         return len(self.names)
@@ -73,16 +85,17 @@ class Skeleton:
         return [LEFT if j in lefts else RIGHT if j in rights else MIDDLE for j in range(len(self))]
 
 
-def _left_right_pairs(names: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
-    """Pairs found by name: `left_x` and `right_x`, or `l_x` and `r_x`, in any case."""
+def pairs_by_name(names: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
+    """Left-right pairs that names tell: `left_x` and `right_x`, or `l_x` and `r_x`, any case."""
     index = {name.lower(): i for i, name in enumerate(names)}
-    pairs = []
+    pairs: dict[int, int] = {}
     for name, i in index.items():
         for left, right in (("left", "right"), ("l_", "r_")):
             if left in name and (j := index.get(name.replace(left, right))) is not None:
-                pairs.append((i, j))
+                if not {i, j} & {*pairs, *pairs.values()}:
+                    pairs[i] = j
                 break
-    return tuple(pairs)
+    return tuple(pairs.items())
 
 
 # Names and sigmas as AP-10K publishes them; the sigmas are scaled as pycocotools expects.

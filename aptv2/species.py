@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 # Family -> species, in the order of the paper's sunburst figure.
 FAMILIES: dict[str, tuple[str, ...]] = {
     "Canidae": ("dog", "fox", "wolf"),
@@ -21,11 +23,15 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "Elephantidae": ("elephant",),
 }
 
+# The families of the zero-shot and leave-one-out tables.
+BENCHMARK_FAMILIES = ("Canidae", "Felidae", "Hominidae", "Cercopithecidae", "Ursidae", "Bovidae")
+
 SPECIES: tuple[str, ...] = tuple(name for names in FAMILIES.values() for name in names)
 
 _FAMILY_OF = {name: family for family, names in FAMILIES.items() for name in names}
 
 
+@lru_cache(maxsize=4096)
 def canonical(name: str) -> str:
     """A species name as APTv2 spells it: lower case, single spaces, no hyphen or underscore.
 
@@ -37,6 +43,11 @@ def canonical(name: str) -> str:
         if joined in (known.replace(" ", ""), known.replace(" ", "") + "s"):
             return known
     return {"chimps": "chimpanzee"}.get(joined, tidy)
+
+
+def of_folder(name: str) -> str:
+    """The species that a numbered folder of APTv2 is named after: `11spider-monkey`."""
+    return canonical(name.lstrip("0123456789"))
 
 
 def family(name: str) -> str:

@@ -207,6 +207,35 @@ class PoseTable:
         kept = self[new_row[self.frame] >= 0]
         return replace(kept, frames=self.frames[chosen], frame=new_row[kept.frame])
 
+    def with_joint_boxes(self, margin: float = 0.1) -> PoseTable:
+        """Boxes around the joints for animals that have none, as data sets of joints alone.
+
+        Parameters
+        ----------
+        margin
+            What the tight box around the joints whose third number is above 0 is grown by on
+            each side, as a share of its longer side.
+
+        Returns
+        -------
+        PoseTable
+            Boxes end at the frame where its size is known. An animal whose joints span no area
+            (none, one, or all in a line along an axis) stays without a box.
+        """
+        joints, shown = self.joints, self.joints[:, :, 2:] > 0
+        low = np.where(shown, joints[:, :, :2], np.inf).min(axis=1, initial=np.inf)
+        high = np.where(shown, joints[:, :, :2], -np.inf).max(axis=1, initial=-np.inf)
+        wanted = np.isnan(self.boxes).any(axis=1) & (high > low).all(axis=1)
+        low, high = low[wanted], high[wanted]
+        grown = margin * (high - low).max(axis=1, keepdims=True, initial=0)
+        sizes = self.frames.sizes[self.frame[wanted]]
+        first = np.where(sizes > 0, 0, -np.inf)
+        last = np.where(sizes > 0, sizes, np.inf)
+        low, high = np.clip(low - grown, first, last), np.clip(high + grown, first, last)
+        boxes = self.boxes.copy()
+        boxes[wanted] = np.concatenate([low, high - low], axis=1)
+        return replace(self, boxes=boxes)
+
     @property
     def num_joints(self) -> np.ndarray:
         """int64 (N,): joints whose third number is above 0."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -19,6 +20,9 @@ settings.load_profile("aptv2")
 # One thread: the networks here are tiny, and sums do not change their order between machines.
 torch.set_num_threads(1)
 
+# Holds `generate`, which makes APTv2 releases.
+sys.path.insert(0, str(Path(__file__).parent / "datasets"))
+
 _BITS = 8
 
 
@@ -29,6 +33,25 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"needs the data folder {folder.name} beside the repository")
     return folder
+
+
+@pytest.fixture(scope="session")
+def full_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The annotation files of APTv2 in full size, without images; not to be changed."""
+    import generate
+
+    clips = generate.full_size_clips()
+    root = tmp_path_factory.mktemp("APTv2")
+    return generate.write_release(root, clips, bare=generate.BARE, dirty=generate.DIRTY)
+
+
+@pytest.fixture
+def small_release(tmp_path: Path) -> Path:
+    """A release of 30 clips with images, two of which no split names, and LabelMe files."""
+    import generate
+
+    root, clips = tmp_path / "APTv2", generate.small_clips()
+    return generate.write_release(root, clips, sizes=[(64, 48)], pictures=True, unnamed=2)
 
 
 @pytest.fixture(scope="session")

@@ -48,6 +48,7 @@ def test_upper_body_is_the_references() -> None:
         (("ear_left", "nose", "ear_right"), {(0, 2)}),
         (("R_Eye", "L_Eye"), {(1, 0)}),
         (("L_F_Paw", "R_F_Paw", "L_B_Paw", "R_B_Paw"), {(0, 1), (2, 3)}),
+        (("l_left", "l_right", "r_left", "r_right"), {(0, 1), (2, 3)}),
         (("left_ear", "nose"), set()),
         (("tail_base", "skull"), set()),
         ((), set()),
@@ -69,6 +70,13 @@ def test_flipping_twice_changes_nothing(names: list[str]) -> None:
     np.testing.assert_array_equal(flip[flip], np.arange(len(names)))
 
 
+def test_pairs_can_be_given_where_names_do_not_tell() -> None:
+    skeleton = Skeleton(("port", "starboard", "left_x", "right_x"), pairs=((0, 1),))
+    assert skeleton.pairs == ((0, 1),)
+    assert skeleton.flip.tolist() == [1, 0, 2, 3]
+    assert skeleton.colours == [LEFT, RIGHT, MIDDLE, MIDDLE]
+
+
 def test_colours_tell_sides_apart() -> None:
     for name, colour in zip(ANIMAL17.names, ANIMAL17.colours, strict=True):
         assert colour == (LEFT if "left" in name else RIGHT if "right" in name else MIDDLE)
@@ -86,6 +94,10 @@ def test_sigmas_where_none_are_given() -> None:
         ({"sigmas": (0.1,)}, "2 joints but 1 sigmas"),
         ({"limbs": ((0, 2),)}, "outside 0 to 1"),
         ({"limbs": ((-1, 0),)}, "outside 0 to 1"),
+        ({"sigmas": (0.1, 0)}, "not a positive number"),
+        ({"sigmas": (0.1, float("nan"))}, "not a positive number"),
+        ({"pairs": ((0, 2),)}, "pair names a joint outside 0 to 1"),
+        ({"pairs": ((0, 0),)}, "in two left-right pairs"),
         ({"upper": (5,)}, "upper-body joint is outside 0 to 1"),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aptv2.species import FAMILIES, SPECIES, canonical, family
+from aptv2.species import BENCHMARK_FAMILIES, FAMILIES, SPECIES, canonical, family, of_folder
 
 
 def test_thirty_species_in_fifteen_families() -> None:
@@ -42,3 +42,16 @@ def test_spellings(spelling: str, name: str) -> None:
 )
 def test_family(name: str, its_family: str) -> None:
     assert family(name) == its_family
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [("10gorilla", "gorilla"), ("11spider-monkey", "spider monkey"), ("7chimps", "chimpanzee")],
+)
+def test_folders(folder: str, name: str) -> None:
+    assert of_folder(folder) == name
+
+
+def test_the_benchmark_leaves_out_six_families() -> None:
+    assert len(BENCHMARK_FAMILIES) == 6
+    assert set(BENCHMARK_FAMILIES) <= set(FAMILIES)

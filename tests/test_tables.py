@@ -249,3 +249,25 @@ def test_areas_fall_back_to_the_box() -> None:
     )
     assert table.scale_areas.tolist() == [5, 12, 6]
     assert table.scale_areas.dtype == np.float32
+
+
+def test_boxes_around_joints_where_there_are_none() -> None:
+    frames = Frames.make(2, sizes=[[100, 50], [0, 0]])
+    joints = np.zeros((4, 17, 3), np.float32)
+    joints[:, 0] = 10, 20, 2
+    joints[:3, 1] = 30, 45, 1
+    joints[:, 2] = 90, 90, 0
+    known = [[1, 2, 3, 4]] + [[np.nan] * 4] * 3
+    table = PoseTable.make(frames, [0, 0, 1, 1], boxes=known, joints=joints).with_joint_boxes(0.2)
+    assert table.boxes[0].tolist() == [1, 2, 3, 4]
+    assert table.boxes[1].tolist() == [5, 15, 30, 35]
+    assert table.boxes[2].tolist() == [5, 15, 30, 35]
+    assert np.isnan(table.boxes[3]).all()
+
+
+def test_joint_boxes_end_at_the_frame() -> None:
+    joints = np.full((1, 17, 3), 2, np.float32)
+    joints[0, 0], joints[0, 1] = (-40, -30, 2), (-10, 60, 2)
+    table = PoseTable.make(Frames.make(1, sizes=[[100, 50]]), [0], joints=joints)
+    assert table.with_joint_boxes().boxes[0].tolist() == [0, 0, 11, 50]
+    assert table[:0].with_joint_boxes().boxes.shape == (0, 4)

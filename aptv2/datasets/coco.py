@@ -4,19 +4,24 @@ The dialects differ only in extra fields, so one reader serves all: `video_id` b
 `track_id` tracks, and a `frame_index` and `time` are kept where a file (such as the
 `clip.tracks.json` that this package writes) has them. `num_keypoints` is never read: in released
 files it is wrong, and what counts is a joint whose third number is above 0.
+
+The joints are those of the categories: names in `keypoints`, limbs in `skeleton` (counted from
+1), and of our own `sigmas` (one a joint) and, where the names do not tell left from right,
+`flip_pairs` (pairs of names). A list of the 17 animal joints in any known spelling is `ANIMAL17`.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from aptv2.datasets.records import Records, load_json
+from aptv2.datasets.names import fault_of, is_file, natural_key
+from aptv2.datasets.records import Records, load_json, no_collection
 from aptv2.errors import InputError
 from aptv2.skeleton import ANIMAL17, Skeleton
 from aptv2.tables import Frames, PoseTable
@@ -38,9 +43,9 @@ def read_coco(path: str | Path, root: str | Path | None = None) -> PoseTable:
     path
         The JSON file.
     root
-        Folder that the file names are relative to. Left out, it is the first of `images`, `data`,
-        `../data` and `.`, seen from the file, that holds one of the first images, or else the
-        video named in `info.video` where that lies beside the file; None where nothing is found.
+        Folder that the file names are relative to. Left out, it is the first of the folders that
+        :func:`image_folders` names that holds one of the first images, or else the video named
+        in `info.video` where that lies beside the file; None where nothing is found.
 
     Returns
     -------
@@ -57,6 +62,7 @@ def read_coco(path: str | Path, root: str | Path | None = None) -> PoseTable:
     return parse_coco(load_json(path), path, root)
 
 
+@no_collection()
 def parse_coco(document: Any, path: Path, root: str | Path | None = None) -> PoseTable:
     """As :func:`read_coco`, from parsed JSON; `path` is where it came from."""
     if not is_coco(document):
@@ -64,8 +70,7 @@ def parse_coco(document: Any, path: Path, root: str | Path | None = None) -> Pos
             f'{path} holds no "images" and "annotations"; give a COCO keypoint annotation file.'
         )
     categories = Records(path, "category", document.get("categories"))
-    category_ids = categories.unique("id")
-    names = dict(zip(category_ids.tolist(), categories.texts("name"), strict=True))
+    category_ids, names = categories_of(categories)
     skeleton, has_joints = _skeleton(categories)
 
     images = Records(path, "image", document["images"])
@@ -90,33 +95,64 @@ def parse_coco(document: Any, path: Path, root: str | Path | None = None) -> Pos
         ids=animals.unique("id"),
         crowd=animals.integers("iscrowd", 0) != 0,
         skeleton=skeleton,
-        categories={key: name for key, name in names.items() if key != -1},
-        root=Path(root) if root is not None else _find_root(path, frames.names, document),
+        categories=names,
+        root=Path(root) if root is not None else _root(path, frames.names, document),
     )
 
 
+def categories_of(categories: Records) -> tuple[np.ndarray, dict[int, str]]:
+    """The ids of the categories, int64, and their names; -1 stands for an unknown species."""
+    ids = categories.unique("id")
+    names = dict(zip(ids.tolist(), categories.texts("name"), strict=True))
+    names.pop(-1, None)
+    return ids, names
+
+
 def _skeleton(categories: Records) -> tuple[Skeleton, bool]:
-    """The joints of the first category that lists any, and whether one does."""
+    """The joints that the categories list, and whether one does."""
+    skeleton = None
     for index, item in enumerate(categories.items):
         names = item.get("keypoints")
         if not names:
             continue
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             categories.fail(index, "keypoints", "is not a list of joint names")
-        if tuple(_tidy(name) for name in names) == ANIMAL17.names:
-            return ANIMAL17, True
-        try:
-            return Skeleton(
-                tuple(names),
-                limbs=tuple((int(a) - 1, int(b) - 1) for a, b in item.get("skeleton") or ()),
-                sigmas=tuple(float(sigma) for sigma in item.get("sigmas") or ()),
-            ), True
-        except (TypeError, ValueError) as error:
-            categories.fail(index, "skeleton", f"does not fit its joints: {error}")
-    return ANIMAL17, False
+        spelling = [tidy_joint(name) for name in names]
+        if skeleton is None:
+            first, skeleton = spelling, _skeleton_of(categories, index)
+        elif spelling != first:
+            categories.fail(index, "keypoints", "lists other joints than the category before it")
+    return skeleton or ANIMAL17, skeleton is not None
 
 
-def _tidy(name: str) -> str:
+def _skeleton_of(categories: Records, index: int) -> Skeleton:
+    item = categories.items[index]
+    names = tuple(item["keypoints"])
+    if is_animal17(names):
+        return ANIMAL17
+    try:
+        limbs = [(int(a), int(b)) for a, b in item.get("skeleton") or ()]
+        # COCO counts joints from 1; a 0 tells the files that do not.
+        start = 0 if any(0 in limb for limb in limbs) else 1
+        sigmas = tuple(float(sigma) for sigma in item.get("sigmas") or ())
+        limbs_from_0 = tuple((a - start, b - start) for a, b in limbs)
+        skeleton = Skeleton(names, limbs_from_0, sigmas)
+    except (OverflowError, TypeError, ValueError) as error:
+        categories.fail(index, "skeleton", f"does not fit its joints: {error}")
+    try:
+        pairs = tuple((names.index(a), names.index(b)) for a, b in item.get("flip_pairs") or ())
+        return replace(skeleton, pairs=pairs or skeleton.pairs)
+    except (TypeError, ValueError) as error:
+        categories.fail(index, "flip_pairs", f"is no list of pairs of its joints: {error}")
+
+
+def is_animal17(names: Sequence[str]) -> bool:
+    """Whether these are the 17 animal joints in their order, in any known spelling."""
+    return tuple(tidy_joint(name) for name in names) == ANIMAL17.names
+
+
+def tidy_joint(name: str) -> str:
+    """A joint's name as APTv2 spells it: `L_F_Paw` becomes `left_front_paw`."""
     name = name.lower().replace(" ", "_")
     for short, long in _ALIASES:
         if short.startswith("_"):
@@ -128,9 +164,10 @@ def _tidy(name: str) -> str:
 
 def _frames(images: Records) -> Frames:
     names = images.texts("file_name")
-    for index, name in enumerate(names):
-        if _leaves_root(name):
-            images.fail(index, "file_name", f"{name!r} leads out of the image folder")
+    faults = {index: fault for index, name in enumerate(names) if (fault := fault_of(name))}
+    if faults:
+        said = next(iter(faults.values()))
+        images.fail(list(faults), "file_name", "is no name inside the image folder", said)
     sizes = np.stack([images.integers(key, 0) for key in ("width", "height")], axis=1)
     for key, values in zip(("width", "height"), sizes.T, strict=True):
         images.refuse_negative(key, values)
@@ -140,7 +177,7 @@ def _frames(images: Records) -> Frames:
     indices = images.integers("frame_index", -1)
     unknown = (indices == -1) & (clips != -1)
     if unknown.any():
-        indices = np.where(unknown, _place_in_clip(names, clips), indices)
+        indices = np.where(unknown, place_in_clip(names, clips), indices)
     return Frames.make(
         len(names),
         ids=images.unique("id"),
@@ -152,19 +189,9 @@ def _frames(images: Records) -> Frames:
     )
 
 
-def _leaves_root(name: str) -> bool:
-    if ".." not in name and ":" not in name and not name.startswith(("/", "\\")):
-        return False
-    parts = PurePosixPath(name.replace("\\", "/"))
-    return parts.is_absolute() or ".." in parts.parts or bool(re.match(r"[A-Za-z]:", name))
-
-
-def _place_in_clip(names: Sequence[str], clips: np.ndarray) -> np.ndarray:
+def place_in_clip(names: Sequence[str], clips: np.ndarray) -> np.ndarray:
     """int64: the number of each image in its clip, by file name with numbers in numeric order."""
-    keys = [
-        [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
-        for name in names
-    ]
+    keys = [natural_key(name) for name in names]
     order = np.array(sorted(range(len(names)), key=lambda i: (clips[i], keys[i])), np.int64)
     place = np.empty(len(names), np.int64)
     first = np.searchsorted(clips[order], clips[order], side="left")
@@ -172,16 +199,33 @@ def _place_in_clip(names: Sequence[str], clips: np.ndarray) -> np.ndarray:
     return place
 
 
-def _find_root(path: Path, names: np.ndarray, document: dict[str, Any]) -> Path | None:
-    folder = path.parent
-    first = [name for name in names[:5] if name]
-    above = folder.resolve().parent
-    for candidate in (folder / "images", folder / "data", above / "data", folder):
-        if any((candidate / name).is_file() for name in first):
-            return candidate
+def _root(path: Path, names: np.ndarray, document: dict[str, Any]) -> Path | None:
+    if (root := find_root(path, names)) is not None:
+        return root
     info = document.get("info")
     video = info.get("video") if isinstance(info, dict) else None
     # A plain name only: what a file says must not lead out of its folder.
-    if isinstance(video, str) and Path(video).name == video and (folder / video).is_file():
-        return folder / video
+    if isinstance(video, str) and Path(video).name == video and is_file(path.parent / video):
+        return path.parent / video
     return None
+
+
+def find_root(path: Path, names: Sequence[str] | np.ndarray) -> Path | None:
+    """The first of :func:`image_folders` that holds one of the first few images."""
+    first = [name for name in names[:5] if name]
+    for folder in image_folders(path):
+        if any(is_file(folder / name) for name in first):
+            return folder
+    return None
+
+
+def image_folders(path: Path) -> list[Path]:
+    """Where the images of an annotation file may lie, the likeliest first.
+
+    Beside it, or beside its folder: `images` and `data`, and as COCO has it a folder named like
+    the end of the file, `val2017` of `annotations/person_keypoints_val2017.json`.
+    """
+    folder, above = path.parent, path.parent.resolve().parent
+    split = path.stem.rpartition("_")[2]
+    inner = [place / name for place in (folder, above) for name in ("images", "data", split)]
+    return [*inner, folder, above]

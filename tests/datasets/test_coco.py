@@ -68,9 +68,10 @@ def test_our_own_fields_are_kept(document: Document, save: Save) -> None:
     assert table.scores[0] == 0.25
 
 
-@pytest.mark.parametrize("place", ["images", "data", "../data", "."])
+@pytest.mark.parametrize("place", ["images", "data", "../data", "../images", "../train", ".", ".."])
 def test_root_is_where_the_images_are(document: Document, save: Save, place: str) -> None:
-    path = save(document, "annotations/train.json")
+    document["images"][0]["file_name"] = "x" * 5000
+    path = save(document, "annotations/keypoints_train.json")
     folder = path.parent / place
     folder.mkdir(exist_ok=True)
     (folder / "a.jpg").touch()
@@ -105,11 +106,12 @@ def test_other_spellings_of_the_17_joints(document: Document, save: Save) -> Non
 
 
 def test_other_joints_bring_their_own_skeleton(document: Document, save: Save) -> None:
-    document["categories"][0] |= {
-        "keypoints": ["beak", "left_wing", "right_wing"],
-        "skeleton": [[1, 2], [1, 3]],
-        "sigmas": [0.1, 0.2, 0.3],
-    }
+    for category in document["categories"]:
+        category |= {
+            "keypoints": ["beak", "left_wing", "right_wing"],
+            "skeleton": [[1, 2], [1, 3]],
+            "sigmas": [0.1, 0.2, 0.3],
+        }
     for annotation in document["annotations"]:
         annotation["keypoints"] = [1, 2, 1] * 3
     skeleton = read_coco(save(document)).skeleton
@@ -117,6 +119,30 @@ def test_other_joints_bring_their_own_skeleton(document: Document, save: Save) -
     assert skeleton.limbs == ((0, 1), (0, 2))
     assert skeleton.sigmas == (0.1, 0.2, 0.3)
     assert skeleton.pairs == ((1, 2),)
+
+
+def test_left_and_right_where_names_do_not_tell(document: Document, save: Save) -> None:
+    for category in document["categories"]:
+        category |= {
+            "keypoints": ["beak", "port", "starboard"],
+            "skeleton": [[0, 1], [0, 2]],
+            "flip_pairs": [["port", "starboard"]],
+        }
+    for annotation in document["annotations"]:
+        annotation["keypoints"] = [1, 2, 1] * 3
+    skeleton = read_coco(save(document)).skeleton
+    assert skeleton.pairs == ((1, 2),)
+    # A limb of joint 0: this file does not count from 1.
+    assert skeleton.limbs == ((0, 1), (0, 2))
+    for category in document["categories"]:
+        category["skeleton"] = [[1, float("inf")]]
+    with pytest.raises(InputError, match='"skeleton" does not fit its joints'):
+        read_coco(save(document))
+    document["categories"][0]["skeleton"] = []
+    for wrong in (5, ["port"], [["port", "wing"]], [["port", "port"]], [[1, 2]]):
+        document["categories"][0]["flip_pairs"] = wrong
+        with pytest.raises(InputError, match='"flip_pairs" is no list of pairs of its joints'):
+            read_coco(save(document))
 
 
 def test_boxes_alone_are_enough_where_no_category_has_joints(
@@ -203,6 +229,8 @@ def test_byte_order_mark(document: Document, tmp_path: Path) -> None:
         ("categories/0/keypoints", "eye", "not a list of joint names"),
         ("categories/0/keypoints", ["eye", "eye"], "joint names repeat"),
         ("categories/0/keypoints", ["eye"], '"skeleton" does not fit its joints'),
+        ("categories/1/keypoints", ["eye"] * 17, '"keypoints" lists other joints than'),
+        ("images/0/file_name", "a\0.jpg", "holds a zero byte"),
     ],
 )
 def test_faults_are_named(

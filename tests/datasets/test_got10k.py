@@ -92,8 +92,8 @@ def test_the_first_box_alone(make_clip: MakeClip) -> None:
         ({"boxes": "1,2,3,x\n"}, "groundtruth.txt: line 1 does not hold 4 finite numbers"),
         ({"boxes": "1,2,3,nan\n"}, "groundtruth.txt: line 1 does not hold 4 finite numbers"),
         ({"boxes": "1,2,3,-4\n"}, "groundtruth.txt: line 1 has a negative size"),
-        ({"absence": "0\n"}, "absence.label has 1 lines for 4 images"),
-        ({"cover": "8\n8\nfull\n8\n"}, "cover.label: line 3 does not hold 1 finite number;"),
+        ({"absence": "0\n"}, "absence.label has 1 entries for 4 images"),
+        ({"cover": "8\n8\nfull\n8\n"}, "cover.label: entry 3 is not a finite number"),
         ({"meta": "resolution: (640, 360)\n"}, "meta_info.ini is not a valid INI file"),
         (
             {"meta": "[METAINFO]\nresolution: wide\n"},

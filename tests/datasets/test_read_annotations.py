@@ -28,9 +28,24 @@ def test_a_clip_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [{}, {"images": []}, 5, None, "text"])
 def test_unknown_content(save: Save, content: Any) -> None:
     path = save(content)
-    with pytest.raises(InputError, match=r"of no known format; give one of: COCO keypoint") as e:
+    with pytest.raises(InputError, match=r"of no known format; give one of: .*COCO keypoint") as e:
         read_annotations(path)
     assert str(path) in str(e.value)
+
+
+def test_a_folder_with_one_annotation_file(document: dict[str, Any], save: Save) -> None:
+    path = save(document, "set/annotations/all.json")
+    assert len(read_annotations(path.parent.parent)) == 2
+    assert len(read_annotations(path.parent)) == 2
+    save(document, "set/annotations/more.json")
+    with pytest.raises(InputError, match=r"holds 2 annotation files; give one: annotations/all"):
+        read_annotations(path.parent.parent)
+
+
+def test_an_archive(tmp_path: Path) -> None:
+    (tmp_path / "task.zip").write_bytes(b"PK\x03\x04rest")
+    with pytest.raises(InputError, match=r"task\.zip is a ZIP archive; unpack it"):
+        read_annotations(tmp_path / "task.zip")
 
 
 def test_unknown_folder_and_missing_file(tmp_path: Path) -> None:

@@ -1,0 +1,267 @@
+"""DeepLabCut labels: `labeled-data/<video>/CollectedData_<scorer>.csv` and the `.h5` beside it.
+
+Both hold the same pandas table. Its columns have a header of three rows, `scorer`, `bodyparts`,
+`coords`, and in projects with several animals a fourth, `individuals`, after the first; `coords`
+are x and y. A row is an image, named by `labeled-data/<video>/<image>` in one cell (in either
+kind of slashes) or, since DeepLabCut 2.2, in three; an empty cell is a joint that is not labelled.
+There are no boxes and no image sizes. Limbs stand in the project's `config.yaml` as `skeleton`.
+
+Of the `.h5`, what is read and what not says :mod:`aptv2.datasets.pandas_hdf5`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import yaml
+
+from aptv2.datasets.coco import is_animal17
+from aptv2.datasets.names import entries, fault_of, is_file, subfolders
+from aptv2.datasets.pandas_hdf5 import is_hdf5, read_pandas
+from aptv2.datasets.records import read_bytes, read_text
+from aptv2.errors import InputError
+from aptv2.skeleton import ANIMAL17, Skeleton
+from aptv2.tables import Frames, PoseTable
+
+_HEADERS = (["scorer", "bodyparts", "coords"], ["scorer", "individuals", "bodyparts", "coords"])
+_LARGEST = 3e38
+
+
+class _Labels(NamedTuple):
+    """One file: image names, (individual, joint, coordinate) of every column, float64 (N, C)."""
+
+    path: Path
+    images: list[str]
+    columns: list[tuple[str, str, str]]
+    values: np.ndarray
+
+
+def is_deeplabcut(path: Path) -> bool:
+    """Whether a file holds DeepLabCut labels, or a folder such files."""
+    if path.is_dir():
+        return bool(_label_files(path))
+    start = read_bytes(path, 32).removeprefix(b"\xef\xbb\xbf")
+    return start.startswith(b"scorer,") or is_hdf5(path)
+
+
+def read_deeplabcut(path: str | Path) -> PoseTable:
+    """Read one file of labels, or those of all videos of a project, as one table.
+
+    Parameters
+    ----------
+    path
+        A `.csv` or `.h5` file, the folder of a video, `labeled-data`, or a project. In a folder
+        the `.csv` is read where both are there.
+
+    Returns
+    -------
+    PoseTable
+        A clip is a video, numbered from 1 in the order of their names; `frames.indices` is the
+        number in the image's name; a track is an individual, numbered from 1 in the order of the
+        header. Joints that belong to no animal (of the individual `single` beside others) are
+        left out. Visibility is 2 where a joint is labelled. A box is the one around the joints,
+        as :meth:`aptv2.tables.PoseTable.with_joint_boxes` makes it.
+
+    Raises
+    ------
+    InputError
+        Where there are no labels, or a file is broken or has other joints than the one before.
+    """
+    path = Path(path)
+    paths = _label_files(path) if path.is_dir() else [path]
+    if not paths:
+        raise InputError(f"{path} holds no CollectedData_*.csv or .h5, nor does labeled-data/.")
+    files = [_read_file(one) for one in paths]
+    root = _root(files[0])
+    skeleton = _skeleton(files[0], root)
+    names = [name for file in files for name in file.images]
+    folders = [name.rpartition("/")[0] for name in names]
+    clip_of = {folder: number for number, folder in enumerate(sorted(set(folders)), 1)}
+    frames = Frames.make(
+        names=names, clips=[clip_of[folder] for folder in folders], indices=_numbers(names)
+    )
+    parts = [_animals(file, skeleton) for file in files]
+    starts = np.cumsum([0, *(len(file.images) for file in files[:-1])])
+    return PoseTable.make(
+        frames,
+        np.concatenate([start + frame for start, (frame, _, _) in zip(starts, parts, strict=True)]),
+        joints=np.concatenate([joints for _, joints, _ in parts]),
+        tracks=np.concatenate([tracks for _, _, tracks in parts]),
+        skeleton=skeleton,
+        root=root,
+    ).with_joint_boxes()
+
+
+def _label_files(folder: Path) -> list[Path]:
+    videos = folder / "labeled-data"
+    for places in ([folder], subfolders(folder), subfolders(videos) if videos.is_dir() else []):
+        found: dict[Path, Path] = {}
+        for place in places:
+            for name in entries(place):
+                if re.fullmatch(r"CollectedData_.*\.(csv|h5)", name):
+                    # `.csv` comes before `.h5`.
+                    found.setdefault((place / name).with_suffix(""), place / name)
+        if found:
+            return list(found.values())
+    return []
+
+
+def _read_file(path: Path) -> _Labels:
+    labels = _read_hdf5(path) if is_hdf5(path) else _read_csv(path)
+    for row, name in enumerate(labels.images, 1):
+        if not name or fault_of(name):
+            raise InputError(f"{path}: image {row}: {fault_of(name) or 'the name is empty'}.")
+    for column in labels.columns:
+        if column[2] not in ("x", "y") or not column[1]:
+            raise InputError(
+                f"{path}: column {_said(column)} is not x or y of a joint; "
+                "give labels (CollectedData_*), not predictions."
+            )
+    known = set(labels.columns)
+    if len(known) != len(labels.columns):
+        raise InputError(f"{path}: two columns have the same header; correct it.")
+    for individual, joint, axis in labels.columns:
+        other = "y" if axis == "x" else "x"
+        if (individual, joint, other) not in known:
+            raise InputError(
+                f"{path}: {_said((individual, joint, axis))} has no {other} beside it; "
+                "correct the header."
+            )
+    broken = np.argwhere(np.abs(labels.values) >= _LARGEST)
+    if len(broken):
+        row, column = broken[0]
+        raise InputError(
+            f"{path}: image {row + 1}: {_said(labels.columns[column])} is infinite or beyond "
+            "all bounds; correct or empty the cell."
+        )
+    return labels
+
+
+def _said(column: tuple[str, str, str]) -> str:
+    return repr(" ".join(column).strip()[:80])
+
+
+def _read_csv(path: Path) -> _Labels:
+    try:
+        rows = list(csv.reader(io.StringIO(read_text(path), newline=""), strict=True))
+    except csv.Error as error:
+        raise InputError(f"{path} is not a valid CSV file: {error}.") from None
+    rows = [row for row in rows if row]
+    header = [row[0] for row in rows[:4]]
+    depth = next((len(names) for names in _HEADERS if header[: len(names)] == names), 0)
+    if not depth:
+        raise InputError(
+            f"{path}: the first cells of the header are {', '.join(header)[:80]}, not "
+            f"{', '.join(_HEADERS[0])}, with individuals second where there are several animals."
+        )
+    width = len(rows[0])
+    for number, row in enumerate(rows, 1):
+        if len(row) != width:
+            raise InputError(f"{path}: row {number} has {len(row)} cells, the first has {width}.")
+    # Where an image's name takes several cells, so does the start of the header.
+    start = next((i for i, cell in enumerate(rows[depth - 1]) if i and cell), width)
+    individuals = rows[1][start:] if depth == 4 else [""] * (width - start)
+    columns = list(zip(individuals, rows[depth - 2][start:], rows[depth - 1][start:], strict=True))
+    images = ["/".join(row[:start]).replace("\\", "/") for row in rows[depth:]]
+    values = np.full((len(images), len(columns)), math.nan)
+    for image, row in enumerate(rows[depth:]):
+        for column, cell in enumerate(row[start:]):
+            try:
+                values[image, column] = float(cell) if cell else math.nan
+            except ValueError:
+                raise InputError(
+                    f"{path}: image {image + 1}: {_said(columns[column])} is {cell[:40]!r}, "
+                    "which is no number; correct or empty the cell."
+                ) from None
+    return _Labels(path, images, columns, values)
+
+
+def _read_hdf5(path: Path) -> _Labels:
+    table = read_pandas(path)
+    if table.levels not in _HEADERS:
+        raise InputError(f"{path}: the header is {', '.join(table.levels)}: no labels.")
+    images = ["/".join(cells).replace("\\", "/") for cells in table.names]
+    several = len(table.levels) == 4
+    columns = [(cells[1] if several else "", cells[-2], cells[-1]) for cells in table.columns]
+    return _Labels(path, images, columns, table.values)
+
+
+def _skeleton(file: _Labels, root: Path | None) -> Skeleton:
+    individuals = list(dict.fromkeys(individual for individual, _, _ in file.columns))
+    animal = next((one for one in individuals if one != "single"), "single")
+    names = tuple(dict.fromkeys(joint for one, joint, _ in file.columns if one == animal))
+    if is_animal17(names):
+        return ANIMAL17
+    return Skeleton(names, limbs=_limbs(root, names))
+
+
+def _limbs(root: Path | None, names: Sequence[str]) -> tuple[tuple[int, int], ...]:
+    """What `config.yaml` says; its examples name joints that no animal has."""
+    config = root / "config.yaml" if root else None
+    if config is None or not config.is_file():
+        return ()
+    try:
+        settings = yaml.safe_load(read_text(config))
+    except (yaml.YAMLError, ValueError, RecursionError):
+        raise InputError(f"{config} is not valid YAML; correct it.") from None
+    limbs = settings.get("skeleton") if isinstance(settings, dict) else None
+    pairs = [limb for limb in limbs if isinstance(limb, list)] if isinstance(limbs, list) else []
+    return tuple(
+        (names.index(pair[0]), names.index(pair[1]))
+        for pair in pairs
+        if len(pair) == 2 and all(end in names for end in pair)
+    )
+
+
+def _animals(file: _Labels, skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows of one file: frame (from 0), joints (N, K, 3) and track."""
+    place = {column: index for index, column in enumerate(file.columns)}
+    individuals = list(dict.fromkeys(individual for individual, _, _ in file.columns))
+    frames, joints, tracks = [], [], []
+    for track, individual in enumerate(individuals, 1):
+        names = [joint for one, joint, axis in file.columns if one == individual and axis == "x"]
+        if individual == "single" and len(individuals) > 1:
+            continue
+        if not (tuple(names) == skeleton.names or (skeleton is ANIMAL17 and is_animal17(names))):
+            raise InputError(
+                f"{file.path}: the joints of {individual or 'the animal'} are not those of the "
+                "first animal; every animal needs the same."
+            )
+        spots = [[place[individual, name, axis] for axis in "xy"] for name in names]
+        xy = file.values[:, np.array(spots, int).reshape(-1, 2)]
+        there = ~np.isnan(xy).any(axis=2)
+        rows = np.flatnonzero(there.any(axis=1))
+        third = np.where(there, 2.0, 0.0)[..., None]
+        full = np.concatenate([np.where(there[..., None], xy, 0), third], axis=2)
+        frames.append(rows)
+        joints.append(full[rows])
+        tracks.append(np.full(len(rows), track))
+    if not frames:
+        return np.zeros(0, int), np.zeros((0, len(skeleton), 3)), np.zeros(0, int)
+    order = np.argsort(np.concatenate(frames), kind="stable")
+    return (
+        np.concatenate(frames)[order],
+        np.concatenate(joints)[order],
+        np.concatenate(tracks)[order],
+    )
+
+
+def _numbers(names: Sequence[str]) -> list[int]:
+    """The number that ends each image's name, as in `img0123.png`; -1 where there is none."""
+    found = [re.search(r"([0-9]{1,18})\.\w+$", name) for name in names]
+    return [int(match[1]) if match else -1 for match in found]
+
+
+def _root(file: _Labels) -> Path | None:
+    """The folder above the file that the names of the images start from."""
+    for folder in list(file.path.resolve().parents)[:5]:
+        if any(is_file(folder / name) for name in file.images[:5]):
+            return folder
+    return None

@@ -1,0 +1,90 @@
+"""Image files: their order, the folders they lie in, and names that must not lead elsewhere."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from aptv2.errors import InputError
+
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png"}
+
+
+def fault_of(name: str) -> str:
+    """What is wrong with a file name that a file gives ("" where nothing is).
+
+    A name must be relative and stay in the folder it is relative to, on every system.
+    """
+    if "\0" in name:
+        return "holds a zero byte"
+    if ".." not in name and ":" not in name and not name.startswith(("/", "\\")):
+        return ""
+    parts = PurePosixPath(name.replace("\\", "/"))
+    leaves = parts.is_absolute() or ".." in parts.parts or re.match(r"[A-Za-z]:", name)
+    return f"{name[:80]!r} leads out of the image folder" if leaves else ""
+
+
+def natural_key(name: str) -> list[Any]:
+    """A sort key that puts `9.jpg` before `10.jpg`."""
+    parts: list[Any] = re.split(r"([0-9]+)", name)
+    # Not int(): a name may hold more digits than Python turns into a number.
+    digits = [part.lstrip("0") for part in parts[1::2]]
+    parts[1::2] = zip(map(len, digits), digits, strict=True)
+    return parts
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file is there; unlike pathlib's, no name is too long to ask."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def entries(folder: Path) -> list[str]:
+    """Names in a folder, in natural order.
+
+    Raises
+    ------
+    InputError
+        Where the folder cannot be read.
+    """
+    try:
+        return sorted(os.listdir(folder), key=natural_key)  # noqa: PTH208 - names, not paths
+    except OSError as error:
+        raise InputError(f"{folder} cannot be read: {error.strerror or error}.") from None
+
+
+def images_in(folder: Path) -> list[str]:
+    """Names of the images in a folder, in natural order."""
+    return [name for name in entries(folder) if Path(name).suffix.lower() in IMAGE_SUFFIXES]
+
+
+def subfolders(folder: Path) -> list[Path]:
+    """The folders in a folder, in natural order; links that lead nowhere are left out."""
+    return [folder / name for name in entries(folder) if (folder / name).is_dir()]
+
+
+def walk(folder: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Every folder from `folder` down with the names of the files in it, in natural order.
+
+    Links to folders are followed, but no folder is visited twice: a loop of links ends there.
+
+    Raises
+    ------
+    InputError
+        Where a folder cannot be read.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise InputError(f"{error.filename} cannot be read: {error.strerror}.") from None
+
+    seen: set[tuple[int, int]] = set()
+    for current, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        status = Path(current).stat()
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        folders.sort(key=natural_key)
+        yield Path(current), sorted(names, key=natural_key)

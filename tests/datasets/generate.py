@@ -1,0 +1,396 @@
+"""Makes APTv2 releases: one of full size, as published down to its dirt, and small ones.
+
+The numbers are those of the paper and of an audit of the released files. Pictures and coordinates
+are random; how the files are laid out, named and related is as released.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import simplejpeg
+
+TRAIN_INSTANCES = {
+    "antelope": 2097,
+    "black bear": 1665,
+    "buffalo": 1871,
+    "cat": 2468,
+    "cheetah": 2091,
+    "cow": 1870,
+    "chimpanzee": 1703,
+    "deer": 2225,
+    "dog": 2742,
+    "gorilla": 1803,
+    "spider monkey": 1617,
+    "elephant": 1803,
+    "fox": 1895,
+    "giraffe": 1791,
+    "hippo": 1203,
+    "horse": 2564,
+    "lion": 2699,
+    "monkey": 1817,
+    "noisy night monkey": 1595,
+    "orangutan": 2167,
+    "panda": 1569,
+    "pig": 1889,
+    "polar bear": 1608,
+    "rabbit": 2437,
+    "raccoon": 1750,
+    "rhino": 1430,
+    "sheep": 1887,
+    "tiger": 1823,
+    "wolf": 1623,
+    "zebra": 2327,
+}
+SPECIES = tuple(TRAIN_INSTANCES)
+FAMILIES = {
+    "Canidae": {"dog", "fox", "wolf"},
+    "Felidae": {"cat", "tiger", "lion", "cheetah"},
+    "Hominidae": {"orangutan", "gorilla", "chimpanzee"},
+    "Cercopithecidae": {"monkey", "spider monkey", "noisy night monkey"},
+    "Ursidae": {"panda", "black bear", "polar bear"},
+    "Bovidae": {"sheep", "cow", "buffalo", "antelope"},
+}
+INSTANCES = {  # train's two are estimates from the mean crowding of the trees; their sum is not
+    ("train", "easy"): 18_315,
+    ("train", "hard"): 39_714,
+    ("val", "easy"): 3_133,
+    ("val", "hard"): 8_182,
+    ("test", "easy"): 5_047,
+    ("test", "hard"): 10_220,
+}
+BARE = {"train": 4_725, "val": 997, "test": 1_387}  # boxes without joints
+IMAGES, CLIPS, TRACKS = 41_179, {"easy": 1_606, "hard": 1_143}, 5_974
+LONG_TRACKS, LONGEST, CROWD, DIRTY = 47, 30, 53, 150
+CLIP = 15  # frames of nearly every clip
+
+JOINTS = [
+    *("left_eye", "right_eye", "nose", "neck", "root_of_tail"),
+    *("left_shoulder", "left_elbow", "left_front_paw"),
+    *("right_shoulder", "right_elbow", "right_front_paw"),
+    *("left_hip", "left_knee", "left_back_paw", "right_hip", "right_knee", "right_back_paw"),
+]
+LIMBS = "1-2 1-3 2-3 3-4 4-5 4-6 6-7 7-8 4-9 9-10 10-11 5-12 12-13 13-14 5-15 15-16 16-17"
+
+
+@dataclass(eq=False)
+class Clip:
+    """A clip and when its tracks begin and how many frames they last."""
+
+    split: str
+    tree: str
+    species: str
+    frames: int
+    tracks: list[tuple[int, int]]
+
+
+def full_size_clips() -> list[Clip]:
+    """The 2,749 clips of APTv2."""
+    rng = np.random.default_rng(2)
+    groups: dict[tuple[str, str, str], int] = {}
+    for (split, tree), total in INSTANCES.items():
+        for name, count in zip(SPECIES, _shares(total, TRAIN_INSTANCES.values()), strict=True):
+            groups[split, tree, name] = count
+    for name, total in TRAIN_INSTANCES.items():
+        groups["train", "hard", name] = total - groups["train", "easy", name]
+
+    made: dict[tuple[str, str, str], list[Clip]] = {}
+    for tree, total in CLIPS.items():
+        keys = [key for key in groups if key[1] == tree]
+        sizes = [groups[key] for key in keys]
+        counts = _shares(total, sizes, [size // CLIP for size in sizes])
+        for key, count in zip(keys, counts, strict=True):
+            made[key] = [Clip(*key, frames=CLIP, tracks=[]) for _ in range(count)]
+
+    # The crowd of 53 is in one species' first clip. Of the other species' first clips one has 30
+    # frames and 23 have 16 with two long tracks each; enough others have one frame less.
+    crowded, *long = [made["train", "hard", name] for name in SPECIES]
+    long[0][0].frames = LONGEST
+    doubled = [clips[0] for clips in long[1 : 1 + LONG_TRACKS // 2]]
+    for clip in doubled:
+        clip.frames = CLIP + 1
+    everything = [clip for clips in made.values() for clip in clips]
+    surplus = sum(clip.frames for clip in everything) - IMAGES
+    for clips in sorted(made.values(), key=len, reverse=True)[:surplus]:
+        clips[-1].frames -= 1
+
+    rest = [groups[key] - sum(clip.frames for clip in clips) for key, clips in made.items()]
+    least = [-(-size // CLIP) for size in rest]
+    more = _shares(TRACKS - len(everything) - sum(least), rest, np.subtract(rest, least))
+    for clips, size, count in zip(made.values(), rest, np.add(least, more), strict=True):
+        for clip in clips:
+            clip.tracks.append((0, clip.frames))
+        forced = [clip for clip in clips if clip in doubled]
+        forced += [crowded[0]] * (CROWD - 1) if clips is crowded else []
+        for clip in forced:
+            clip.tracks.append((0, clip.frames))
+        size -= sum(clip.frames for clip in forced)
+        free = [clip for clip in clips if clip.frames >= CLIP and clip is not crowded[0]]
+        for length in _lengths(size, int(count) - len(forced)):
+            clip = free[rng.integers(len(free))]
+            clip.tracks.append((int(rng.integers(clip.frames - length + 1)), length))
+    return everything
+
+
+def small_clips() -> list[Clip]:
+    """In every split and tree a clip each of five species; in hard ones two animals."""
+    return [
+        Clip(split, tree, name, 3, [(0, 3)] if tree == "easy" else [(0, 3), (1, 2)])
+        for split in ("train", "val", "test")
+        for tree in ("easy", "hard")
+        for name in ("dog", "cat", "gorilla", "chimpanzee", "spider monkey")
+    ]
+
+
+def write_release(
+    root: Path,
+    clips: list[Clip],
+    *,
+    bare: Mapping[str, int] | None = None,
+    dirty: int = 0,
+    sizes: Iterable[tuple[int, int]] = ((1280, 720), (1920, 1080), (640, 360)),
+    pictures: bool = False,
+    unnamed: int = 0,
+    folders: bool = False,
+) -> Path:
+    """Write a release.
+
+    Parameters
+    ----------
+    root
+        Folder for it.
+    clips
+        What it holds, such as :func:`full_size_clips`.
+    bare
+        Boxes without any joint, a split.
+    dirty
+        Number of wrong `num_keypoints`.
+    sizes
+        Sizes of the images, clip by clip in turn.
+    pictures
+        Write the images, and LabelMe files beside them.
+    unnamed
+        With pictures, how many images more lie there that no split names (390 in the release).
+    folders
+        Write the few-shot, leave-one-out and tracking files too.
+    """
+    rng = np.random.default_rng(3)
+    images, animals = _images(clips, list(sizes)), _animals(clips)
+    boxes, joints = _poses(rng, animals, images)
+    split = np.array([clips[c].split for c in animals["clip"]])
+    for name, count in (bare or {}).items():
+        joints[rng.choice(np.flatnonzero(split == name), count, replace=False)] = 0
+    numbers = (joints[:, :, 2] > 0).sum(axis=1)
+    wrong = rng.choice(len(numbers), dirty, replace=False)
+    numbers[wrong] = rng.integers(18, 41, dirty)
+
+    records = [
+        orjson.dumps(
+            {
+                "id": row + 1,
+                "image_id": image + 1,
+                "video_id": clip + 1,
+                "track_id": track,
+                "category_id": SPECIES.index(clips[clip].species) + 1,
+                "bbox": box,
+                "area": round(box[2] * box[3], 4),
+                "iscrowd": 0,
+                "num_keypoints": number,
+                "keypoints": points,
+            }
+        )
+        for row, (image, clip, track, box, number, points) in enumerate(
+            zip(
+                animals["image"].tolist(),
+                animals["clip"].tolist(),
+                animals["track"].tolist(),
+                boxes.tolist(),
+                numbers.tolist(),
+                joints.reshape(len(joints), -1).tolist(),
+                strict=True,
+            )
+        )
+    ]
+    limbs = [[int(end) for end in limb.split("-")] for limb in LIMBS.split()]
+    categories = [
+        {"id": i, "name": name, "supercategory": "animal", "keypoints": JOINTS, "skeleton": limbs}
+        for i, name in enumerate(SPECIES, 1)
+    ]
+    head = b'{"images":%b,"categories":%b,"annotations":[' % (
+        orjson.dumps(images),
+        orjson.dumps(categories),
+    )
+    tree = np.array([clips[c].tree for c in animals["clip"]])
+    species = np.array([clips[c].species for c in animals["clip"]])
+    for name, rows in _files(split, tree, species, folders):
+        path = root / "annotations" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        chosen = b",\n".join(records[row] for row in np.flatnonzero(rows))
+        path.write_bytes(head + chosen + b"]}")
+    if pictures:
+        _write_pictures(rng, root / "data", images, animals, boxes, joints)
+        first = root / "data" / images[0]["file_name"]
+        for number in range(unnamed):
+            (first.parent / f"{9000 + number}.jpg").write_bytes(first.read_bytes())
+    return root
+
+
+def _files(
+    split: np.ndarray, tree: np.ndarray, species: np.ndarray, folders: bool
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Name of each annotation file and the mask of the animals in it."""
+    for name in ("train", "val", "test"):
+        yield f"{name}_annotations.json", split == name
+        if name != "train":
+            for part in ("easy", "hard"):
+                yield f"{name}_annotations_{part}.json", (split == name) & (tree == part)
+    if not folders:
+        return
+    for shots in (5, 10, 20, 40, 80):
+        for name in ("train", "val"):
+            order = np.cumsum(split == name) <= shots * 30
+            yield f"fewshot/{name}_{shots}shot.json", (split == name) & order
+    for family, members in FAMILIES.items():
+        inside = np.isin(species, sorted(members))
+        for name, wanted in (("train", ~inside), ("val", inside)):
+            rows = (split == name) & wanted
+            yield f"leaveoneout_train70/{name}_{family}.json", rows
+            easy = rows & (tree == "easy") if name == "train" else rows
+            yield f"leaveoneout_train70onlyeasy/{name}_{family}.json", easy
+    for name in ("train", "val", "test"):
+        for family, members in FAMILIES.items():
+            rows = (split == name) & np.isin(species, sorted(members))
+            yield f"tracking/{name}_{family}.json", rows
+
+
+def _images(clips: list[Clip], sizes: list[tuple[int, int]]) -> list[dict[str, Any]]:
+    images: list[dict[str, Any]] = []
+    numbers: dict[tuple[str, str], int] = defaultdict(int)
+    for place, clip in enumerate(clips):
+        numbers[clip.tree, clip.species] += 1
+        folder = f"{clip.tree}/{species_folder(clip)}/v{numbers[clip.tree, clip.species]}C1"
+        width, height = sizes[place % len(sizes)]
+        images += [
+            {
+                "id": len(images) + 1 + frame,
+                "file_name": f"{folder}/{frame:04}.jpg",
+                "width": width,
+                "height": height,
+                "video_id": place + 1,
+            }
+            for frame in range(clip.frames)
+        ]
+    return images
+
+
+def species_folder(clip: Clip) -> str:
+    """The folder of a species, which some trees spell in another way."""
+    spellings = {"chimpanzee": "chimps", "spider monkey": "spidermonkey"}
+    if clip.tree == "easy":
+        spellings = {"spider monkey": "spider-monkey"}
+    name = spellings.get(clip.species, clip.species.replace(" ", ""))
+    return f"{SPECIES.index(clip.species) + 1}{name}"
+
+
+def _animals(clips: list[Clip]) -> dict[str, np.ndarray]:
+    """Rows sorted by image: its place, the clip's, the track's number in the clip and in all."""
+    first = np.cumsum([0] + [clip.frames for clip in clips])
+    parts = [
+        (first[place] + start, place, track, length)
+        for place, clip in enumerate(clips)
+        for track, (start, length) in enumerate(clip.tracks)
+    ]
+    start, clip, track, length = np.array(parts).T
+    whole = np.repeat(np.arange(len(parts)), length)
+    age = np.arange(len(whole)) - np.repeat(np.cumsum(length) - length, length)
+    image = start[whole] + age
+    order = np.lexsort((track[whole], image))
+    columns = {"image": image, "clip": clip[whole], "track": track[whole], "whole": whole}
+    return {name: values[order] for name, values in (columns | {"age": age}).items()}
+
+
+def _poses(
+    rng: np.random.Generator, animals: dict[str, np.ndarray], images: list[dict[str, Any]]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes (N, 4) that move a little, inside their images, and joints (N, 17, 3) in them."""
+    size = np.array([(image["width"], image["height"]) for image in images])[animals["image"]]
+    tracks = int(animals["whole"].max()) + 1
+    sides = rng.uniform(0.1, 0.5, (tracks, 2))[animals["whole"]]
+    corner = rng.uniform(0, 0.4, (tracks, 2))[animals["whole"]]
+    speed = rng.uniform(0, 0.003, (tracks, 2))[animals["whole"]]
+    corner = corner + speed * animals["age"][:, None]
+    boxes = np.round(np.concatenate([corner, sides], axis=1) * np.tile(size, 2), 2)
+    boxes[:, 2:] = np.minimum(boxes[:, 2:], size - boxes[:, :2])
+    boxes = np.round(boxes, 2)
+    inner = rng.uniform(0.05, 0.95, (len(boxes), 17, 2))
+    points = np.round(boxes[:, None, :2] + inner * boxes[:, None, 2:], 2)
+    seen = rng.random((len(boxes), 17)) < 0.8
+    seen[:, 3] = True
+    joints = np.concatenate([points, np.full((len(boxes), 17, 1), 2)], axis=2)
+    return boxes, joints * seen[:, :, None]
+
+
+def _write_pictures(
+    rng: np.random.Generator,
+    folder: Path,
+    images: list[dict[str, Any]],
+    animals: dict[str, np.ndarray],
+    boxes: np.ndarray,
+    joints: np.ndarray,
+) -> None:
+    """JPEG files, and beside each its LabelMe file with `group_id` the track."""
+    for row, image in enumerate(images):
+        path = folder / image["file_name"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(0, 256, (image["height"], image["width"], 3), np.uint8)
+        path.write_bytes(simplejpeg.encode_jpeg(pixels))
+        shapes = []
+        for animal in np.flatnonzero(animals["image"] == row):
+            track = int(animals["track"][animal])
+            x, y, w, h = boxes[animal].tolist()
+            shapes.append(_shape("box", track, "rectangle", [[x, y], [x + w, y + h]]))
+            for name, (x, y, seen) in zip(JOINTS, joints[animal].tolist(), strict=True):
+                if seen:
+                    shapes.append(_shape(name, track, "point", [[x, y]]))
+        label = {
+            "version": "4.5.7",
+            "shapes": shapes,
+            "imagePath": path.name,
+            "imageData": None,
+            "imageHeight": image["height"],
+            "imageWidth": image["width"],
+        }
+        path.with_suffix(".json").write_bytes(orjson.dumps(label))
+
+
+def _shape(label: str, track: int, kind: str, points: list[list[float]]) -> dict[str, Any]:
+    return {"label": label, "group_id": track, "shape_type": kind, "points": points, "flags": {}}
+
+
+def _shares(total: int, weights: Iterable[float], most: Iterable[int] | None = None) -> np.ndarray:
+    """Whole numbers (N,) in proportion to the weights, no more than `most`, of sum `total`."""
+    wanted = np.array(list(weights), float)
+    wanted *= total / wanted.sum()
+    most = np.ceil(wanted).astype(int) + total if most is None else np.array(list(most))
+    counts = np.minimum(wanted.astype(int), most)
+    while (missing := total - counts.sum()) > 0:
+        room = np.where(counts < most, wanted - counts, -np.inf)
+        counts[np.argsort(-room, kind="stable")[: min(missing, np.isfinite(room).sum())]] += 1
+    return counts
+
+
+def _lengths(total: int, count: int) -> list[int]:
+    """`count` track lengths of sum `total`, as many as can be of a clip's usual length."""
+    lengths = []
+    spare = CLIP * count - total
+    for _ in range(count):
+        lost = min(CLIP - 1, spare)
+        spare -= lost
+        lengths.append(CLIP - lost)
+    return lengths
