@@ -9,7 +9,9 @@ from typing import Any, BinaryIO
 import numpy as np
 import orjson
 
+from aptv2.datasets.coco import is_animal17
 from aptv2.files import atomic_write
+from aptv2.skeleton import ANIMAL17, pairs_by_name
 from aptv2.tables import PoseTable
 
 
@@ -17,11 +19,12 @@ def write_coco(table: PoseTable, path: str | Path) -> None:
     """Write a table as a COCO keypoint file that :func:`aptv2.read_annotations` reads back.
 
     Beside COCO's own fields an image has `video_id`, `frame_index` and `time` (seconds), an
-    annotation `track_id` and `score`; each is left out where it is unknown. The third number of a
-    joint is the table's: a score in predictions, a visibility in annotations; a joint that holds
-    NaN is written as 0, 0, 0. `area` is the box's where the table has none, since COCO's tools
-    need one; `bbox` is null where there is no box. Animals of unknown species are of category -1,
-    "animal".
+    annotation `video_id`, `track_id` and `score`, and a category `sigmas` and, where the names of
+    its joints do not tell left from right, `flip_pairs`; each is left out where it is unknown. The
+    third number of a joint is the table's: a score in predictions, a visibility in annotations; a
+    joint that holds NaN is written as 0, 0, 0. `area` is the box's where the table has none, since
+    COCO's tools need one; `bbox` is null where there is no box. Animals of unknown species are of
+    category -1, "animal".
 
     One record stands on a line, and memory does not grow with the length of the table.
 
@@ -53,6 +56,25 @@ def write_coco_results(table: PoseTable, path: str | Path) -> None:
         file.write(b"\n")
 
 
+def lost_in_coco(table: PoseTable) -> list[str]:
+    """What :func:`write_coco` changes or leaves out, a sentence each."""
+    skeleton = table.skeleton
+    broken = np.isnan(table.joints).any(axis=2).sum()
+    losses = [
+        sentence.format(int(count))
+        for sentence, count in (
+            ("{} animals have no area and get their box's.", np.isnan(table.areas).sum()),
+            ("{} joints hold NaN and are written as absent.", broken),
+        )
+        if count
+    ]
+    if is_animal17(skeleton.names) and skeleton != ANIMAL17:
+        losses.append("The joints read back as the 17 of APTv2, with its limbs and sigmas.")
+    elif skeleton.upper and skeleton != ANIMAL17:
+        losses.append("Which joints are of the upper body is lost: COCO has no place for it.")
+    return losses
+
+
 def _info(table: PoseTable) -> dict[str, Any]:
     info = {"description": "Animal poses, written by aptv2"}
     if table.root is not None and not any(table.frames.names):
@@ -67,7 +89,7 @@ def _categories(table: PoseTable) -> Iterator[dict[str, Any]]:
         names.setdefault(species, "animal" if species == -1 else f"species {species}")
     # A file without animals still has to say what the joints are.
     for species, name in (names or {-1: "animal"}).items():
-        yield {
+        record = {
             "id": species,
             "name": name,
             "supercategory": "animal",
@@ -75,6 +97,11 @@ def _categories(table: PoseTable) -> Iterator[dict[str, Any]]:
             "skeleton": [[a + 1, b + 1] for a, b in skeleton.limbs],
             "sigmas": skeleton.sigmas,
         }
+        if skeleton.pairs != pairs_by_name(skeleton.names):
+            record["flip_pairs"] = [
+                [skeleton.names[joint] for joint in pair] for pair in skeleton.pairs
+            ]
+        yield record
 
 
 def _images(table: PoseTable) -> Iterator[dict[str, Any]]:
@@ -111,6 +138,8 @@ def _annotations(table: PoseTable) -> Iterator[dict[str, Any]]:
             "num_keypoints": counts[row],
             "keypoints": joints[row],
         }
+        if table.frames.clips[table.frame[row]] != -1:
+            record["video_id"] = table.frames.clips[table.frame[row]]
         if table.tracks[row] != -1:
             record["track_id"] = table.tracks[row]
         if not np.isnan(table.scores[row]):
