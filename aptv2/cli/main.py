@@ -8,11 +8,14 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from aptv2.cli.data import data
 from aptv2.cli.demo import demo
 from aptv2.cli.export import export
 from aptv2.cli.score import score
+from aptv2.cli.test import run_test
 from aptv2.cli.track import track
 from aptv2.cli.train import train
+from aptv2.cli.weights import weights
 from aptv2.errors import BrokenVideoError, InputError
 
 
@@ -57,6 +60,9 @@ app.command()(demo)
 app.command()(score)
 app.command()(export)
 app.command()(train)
+app.command("test")(run_test)
+app.add_typer(data)
+app.add_typer(weights)
 
 
 def _print_version(wanted: bool) -> None:

@@ -10,11 +10,13 @@ from typing import Literal, get_args
 import torch
 
 from aptv2.errors import InputError
+from aptv2.models import paper
 from aptv2.models.lite.detector import LiteDetector
 from aptv2.models.lite.network import LiteNetwork, LitePose, fuse
 from aptv2.models.lite.tracker import LiteTracker
 from aptv2.models.pose import PoseModel
 from aptv2.skeleton import ANIMAL17
+from aptv2.weights import find_weights, how_to_get, load_pose_weights
 from aptv2.weights.files import load_weights, read_weights
 
 EMBEDDED = Path(__file__).parents[1] / "assets" / "lite.safetensors"
@@ -27,19 +29,25 @@ def load_pose_model(
     weights: str | Path | None = None,
     device: str | torch.device | None = None,
     dtype: Dtype = "float32",
+    expert: str | None = None,
 ) -> PoseModel:
     """A pose network in eval mode.
 
     Parameters
     ----------
     name
-        `lite`.
+        `lite`, or a network of the paper: `res50`, `res101`, `hrnet_w32`, `hrnet_w48`,
+        `hrformer_s`, `hrformer_b`, `vitpose_s`, `vitpose_b`, `vitpose_l`, `vitpose_h`.
     weights
-        None for the embedded weights, "random", or a weights file.
+        A weights file; None for the embedded weights, or those that `aptv2 weights pull` fetched;
+        "random" for none. Networks of the paper also take a checkpoint of MMPose or a folder of
+        Hugging Face's VitPose as it is.
     device
         Where it runs; a GPU where there is one, else the processor.
     dtype
         "auto" takes bfloat16 where the processor computes with it, float32 elsewhere.
+    expert
+        Which network of a ViTPose++ checkpoint: `ap10k`, `apt36k`, `coco`, ...
 
     Returns
     -------
@@ -49,9 +57,21 @@ def load_pose_model(
     Raises
     ------
     InputError
-        Where the name is not known or the weights do not fit.
+        Where the name is not known, the weights do not fit, or there are none.
     """
-    return LitePose(_lite(name, weights, device, dtype)).eval()
+    _refuse_unknown(name, ("lite", *paper.NAMES))
+    if name == "lite":
+        return LitePose(_lite(name, weights, device, dtype)).eval()
+    place = _device(device)
+    number = _number(dtype, place)
+    model = paper.build(name)
+    if weights != "random":
+        source = find_weights(name) if weights is None else weights
+        if source is None:
+            raise InputError(how_to_get(name))
+        load_pose_weights(model, name, source, expert)
+    model.eval().requires_grad_(False)
+    return model.to(device=place, dtype=number).to(memory_format=torch.channels_last)
 
 
 def load_detector(
@@ -89,21 +109,34 @@ def fast_dtype(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if fast else torch.float32
 
 
-def _lite(
-    name: str, weights: str | Path | None, device: str | torch.device | None, dtype: Dtype
-) -> LiteNetwork:
-    if name != "lite":
-        near = difflib.get_close_matches(name, ["lite"], n=1)
-        hint = f"did you mean '{near[0]}'?" if near else "known: lite"
+def _refuse_unknown(name: str, known: tuple[str, ...]) -> None:
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
         raise InputError(f"there is no network '{name}'; {hint}")
+
+
+def _device(device: str | torch.device | None) -> torch.device:
     try:
         place = torch.device(device) if device is not None else best_device()
         torch.empty(0, device=place)
     except (RuntimeError, AssertionError):
         raise InputError(f"device '{device}': torch finds none here; try cpu or cuda") from None
+    return place
+
+
+def _number(dtype: Dtype, device: torch.device) -> torch.dtype:
     if dtype not in DTYPES:
         raise InputError(f"dtype '{dtype}': known are {', '.join(DTYPES)}")
-    number = fast_dtype(place) if dtype == "auto" else getattr(torch, dtype)
+    return fast_dtype(device) if dtype == "auto" else getattr(torch, dtype)
+
+
+def _lite(
+    name: str, weights: str | Path | None, device: str | torch.device | None, dtype: Dtype
+) -> LiteNetwork:
+    _refuse_unknown(name, ("lite",))
+    place = _device(device)
+    number = _number(dtype, place)
     if weights == "random":
         return _build(None, 0, place, number)
     path = Path(weights) if weights else EMBEDDED

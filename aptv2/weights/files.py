@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,10 @@ from torch import Tensor, nn
 
 from aptv2.errors import InputError
 from aptv2.files import atomic_write
+from aptv2.weights.unpickling import UnsafeFileError, load_torch_file
+
+# Where checkpoints keep the weights: mmpose and Lightning; MAE and torchvision.
+_WRAPPERS = ("state_dict", "model")
 
 
 def read_weights(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -33,15 +36,15 @@ def read_weights(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{path}: refused, it holds more than weights ({reason})") from None
-    except Exception as error:  # torch raises whatever a malformed file leads it to
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path}: not a readable weights file ({reason})") from None
-    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
-        content = content["state_dict"]
+        content = load_torch_file(path)
+    except UnsafeFileError as error:
+        raise InputError(f"{path}: refused, it holds more than weights ({error})") from None
+    except Exception:  # torch raises whatever a malformed file leads it to
+        raise InputError(f"{path}: not a readable weights file ({_damage(path)})") from None
+    for key in _WRAPPERS:
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+            break
     if not isinstance(content, dict) or not all(
         isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()
     ):
@@ -50,7 +53,10 @@ def read_weights(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def write_weights(
-    path: Path | str, tensors: Mapping[str, Tensor], about: Mapping[str, Any] | None = None
+    path: Path | str,
+    tensors: Mapping[str, Tensor],
+    about: Mapping[str, Any] | None = None,
+    exact: bool = False,
 ) -> None:
     """Write a `.safetensors` file: matrices and kernels as float16, the rest as it is.
 
@@ -64,20 +70,24 @@ def write_weights(
         Named tensors.
     about
         What the file says of itself, kept as JSON.
+    exact
+        Keep every number as it is: twice the size, and outputs equal to the last digit.
 
     Raises
     ------
     InputError
         Where a number is too large for float16, or the file cannot be written.
     """
-    half = {
-        name: (t.half() if t.is_floating_point() and t.ndim > 1 else t.clone()).contiguous()
-        for name, t in tensors.items()
-    }
-    for name, tensor in half.items():
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise InputError(f"{path}: {name} holds numbers that float16 cannot; not written")
-    content = save(half, metadata={"about": json.dumps(dict(about or {}))})
+    stored = {}
+    for name, tensor in tensors.items():
+        halved = not exact and tensor.is_floating_point() and tensor.ndim > 1
+        stored[name] = (tensor.half() if halved else tensor.clone()).contiguous()
+        if tensor.is_floating_point() and not torch.isfinite(stored[name]).all():
+            raise InputError(
+                f"{path}: {name} holds numbers that "
+                f"{'float16 cannot' if halved else 'are infinite or undefined'}; not written"
+            )
+    content = save(stored, metadata={"about": json.dumps(dict(about or {}))})
     with atomic_write(path) as temporary:
         temporary.write_bytes(content)
 
@@ -106,6 +116,17 @@ def load_weights(network: nn.Module, tensors: Mapping[str, Tensor], path: Path |
                 f"{tuple(own[name].shape)}"
             )
     network.load_state_dict(dict(tensors))
+
+
+def _damage(path: Path) -> str:
+    """What is wrong with a file that torch cannot read."""
+    with path.open("rb") as file:
+        start = file.read(20)
+    if not start:
+        return "it is empty"
+    if start.startswith((b"PK", b"\x80")):  # a zip archive, or a bare pickle as torch once wrote
+        return "it is cut short or damaged: get it again"
+    return f"no torch file: it begins with {start.decode('ascii', 'replace')!r}"
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

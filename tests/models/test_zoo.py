@@ -13,8 +13,10 @@ from torch import nn
 from aptv2.errors import InputError
 from aptv2.models import load_detector, load_pose_model, load_tracker
 from aptv2.models.lite.network import LiteNetwork, LitePose
+from aptv2.models.paper import build
 from aptv2.models.zoo import fast_dtype
 from aptv2.weights import write_weights
+from aptv2.weights.mmpose import to_mmpose
 
 LOADERS = [load_pose_model, load_detector, load_tracker]
 FRAME = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
@@ -25,6 +27,16 @@ BOXES = np.array([[10, 10, 40, 30], [0, 0, 79, 59.0]])
 def saved(tmp_path_factory: pytest.TempPathFactory, network: LiteNetwork) -> Path:
     path = tmp_path_factory.mktemp("weights") / "net.safetensors"
     write_weights(path, network.state_dict(), {"recipe": "none"})
+    return path
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One of mmpose 0.x, as it saves them."""
+    torch.manual_seed(0)
+    state = to_mmpose(build("hrformer_s").state_dict())
+    path = tmp_path_factory.mktemp("mmpose") / "hrformer.pth"
+    torch.save({"meta": {"epoch": 210}, "state_dict": state, "optimizer": {}}, path)
     return path
 
 
@@ -86,7 +98,7 @@ class TestRefused:
         [
             ("lit", "there is no network 'lit'; did you mean 'lite'"),
             ("LITE ", "there is no network 'LITE '"),
-            ("hrnet", "there is no network 'hrnet'; known: lite"),
+            ("sam", "there is no network 'sam'; known: lite"),
             ("", "there is no network ''; known: lite"),
         ],
     )
@@ -118,6 +130,43 @@ class TestRefused:
 def test_a_device_that_is_not_there() -> None:
     with pytest.raises(InputError, match="cuda"):
         load_pose_model("lite", "random", "cuda")
+
+
+class TestPaper:
+    """Networks of the paper; that they compute what they should is in `test_paper.py`."""
+
+    def test_a_checkpoint_of_mmpose_is_ready_for_use(self, checkpoint: Path) -> None:
+        model = load_pose_model("hrformer_s", checkpoint, "cpu")
+        assert not any(m.training for m in model.modules())
+        assert not any(p.requires_grad for p in model.parameters())
+        saved = torch.load(checkpoint, weights_only=True)["state_dict"]
+        found = to_mmpose(model.state_dict())
+        assert found.keys() == saved.keys()
+        for name, tensor in saved.items():
+            assert torch.equal(found[name], tensor)
+
+    def test_bfloat16(self, checkpoint: Path) -> None:
+        model = load_pose_model("hrformer_s", checkpoint, "cpu", "bfloat16")
+        assert {p.dtype for p in model.parameters()} == {torch.bfloat16}
+        assert model.predict(FRAME, BOXES).dtype == np.float32
+
+    def test_another_networks_weights_are_refused(self, checkpoint: Path) -> None:
+        with pytest.raises(InputError, match=r"hrformer\.pth: .*HRFormer-S"):
+            load_pose_model("hrnet_w32", checkpoint)
+
+    def test_without_weights_it_says_how_to_get_them(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("APTV2_CACHE", str(tmp_path))
+        with pytest.raises(InputError, match=r"no weights of .* are here yet: aptv2 weights pull"):
+            load_pose_model("hrnet_w32")
+
+    @pytest.mark.parametrize(
+        ("name", "near"), [("hrnet", "hrnet_w32"), ("vitpose-b", "vitpose_b"), ("res5", "res50")]
+    )
+    def test_the_nearest_name_is_said(self, name: str, near: str) -> None:
+        with pytest.raises(InputError, match=f"'{name}'; did you mean '{near[:5]}"):
+            load_pose_model(name)
 
 
 def test_random_weights_give_poses() -> None:

@@ -22,6 +22,7 @@ from torch import nn
 from aptv2.errors import InputError
 from aptv2.weights import read_weights, write_weights
 from aptv2.weights.files import load_weights
+from aptv2.weights.unpickling import load_torch_file
 
 
 def tensors() -> dict[str, torch.Tensor]:
@@ -55,6 +56,14 @@ class TestRoundTrip:
         assert same(found, tensors())
         assert int(found["a.count"]) == 70_000
         assert [file.name for file in path.parent.iterdir()] == ["net.safetensors"]
+
+    def test_every_number_may_stay_as_it_is(self, tmp_path: Path) -> None:
+        path = tmp_path / "net.safetensors"
+        state = {**tensors(), "large": torch.tensor([[1e30]])}
+        write_weights(path, state, exact=True)
+        stored = load_file(path)
+        assert stored.keys() == state.keys()
+        assert all(torch.equal(stored[name], state[name]) for name in state)
 
     def test_without_a_word_about_itself(self, tmp_path: Path) -> None:
         save_file({"x": torch.ones(2)}, tmp_path / "plain.safetensors")
@@ -137,6 +146,33 @@ class TestUnsafe:
             read_weights(path)
         assert not victim.exists()
 
+    def test_harmless_names_are_no_disguise(self, tmp_path: Path) -> None:
+        """NumPy's arrays are left out of a file, but what they hold is looked at."""
+        array = np.array([Bomb(tmp_path / "ran")], dtype=object)
+        torch.save({"state_dict": tensors(), "meta": array}, tmp_path / "net.pth")
+        with pytest.raises(InputError, match=r"refused, .*it wants to use (posix|nt)\.mkdir\)$"):
+            read_weights(tmp_path / "net.pth")
+        assert not (tmp_path / "ran").exists()
+
+    def test_names_that_are_left_out_are_never_called(self, tmp_path: Path) -> None:
+        """A call of `getattr` in a file does nothing: an empty object is in its place."""
+
+        class Call:
+            def __reduce__(self) -> tuple[Callable, tuple[object, str]]:
+                return getattr, (torch.Size, "numel")
+
+        torch.save({"state_dict": tensors(), "meta": Call()}, tmp_path / "net.pth")
+        content = load_torch_file(tmp_path / "net.pth")
+        assert type(content["meta"]).__name__ == "getattr"
+        assert vars(content["meta"]) == {}
+        assert same(read_weights(tmp_path / "net.pth")[0], tensors())
+
+    def test_the_reason_does_not_tell_how_to_load_it_all_the_same(self, tmp_path: Path) -> None:
+        torch.save(Bomb(tmp_path / "ran"), tmp_path / "net.pth")
+        with pytest.raises(InputError) as caught:
+            read_weights(tmp_path / "net.pth")
+        assert "weights_only" not in str(caught.value)
+
     def test_the_bomb_is_live(self, tmp_path: Path) -> None:
         torch.save(Bomb(tmp_path / "ran"), tmp_path / "net.pth")
         torch.load(tmp_path / "net.pth", weights_only=False)
@@ -149,6 +185,22 @@ class TestUnsafe:
 
 
 class TestBroken:
+    @pytest.mark.parametrize(
+        ("content", "said"),
+        [
+            (b"", "it is empty"),
+            (b"<!DOCTYPE html><p>", "no torch file: it begins with '<!DOCTYPE html>"),
+            (b"hello world, no weights", "no torch file: it begins with 'hello world"),
+            (b"PK\x03\x04 and no more", "it is cut short or damaged: get it again"),
+            (b"\x80\x02}q\x00", "it is cut short or damaged: get it again"),
+        ],
+    )
+    def test_what_is_wrong_is_said(self, tmp_path: Path, content: bytes, said: str) -> None:
+        (tmp_path / "net.pth").write_bytes(content)
+        with pytest.raises(InputError, match=r"not a readable weights file") as caught:
+            read_weights(tmp_path / "net.pth")
+        assert said in str(caught.value)
+
     @pytest.mark.parametrize("name", ["net.safetensors", "net.pth"])
     def test_missing(self, tmp_path: Path, name: str) -> None:
         with pytest.raises(InputError, match=f"{name}: there is no such weights file"):

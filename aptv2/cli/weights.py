@@ -1,0 +1,111 @@
+"""`aptv2 weights`: a command a function."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from aptv2.weights.download import Progress
+
+weights = typer.Typer(
+    name="weights", help="List, fetch and convert weights of networks.", no_args_is_help=True
+)
+
+
+@weights.command("list")
+def list_(
+    network: Annotated[
+        str | None, typer.Argument(help="Only those of one network.", show_default="all")
+    ] = None,
+) -> None:
+    """Show the published weights that are known, and which of them are here.
+
+    AP is what the APTv2 paper publishes, in percent.
+
+    Example: [cyan]aptv2 weights list hrnet_w32[/]
+    """
+    from aptv2.errors import InputError
+    from aptv2.weights.cache import weights_path
+    from aptv2.weights.recognise import TITLES
+    from aptv2.weights.registry import entries
+
+    if network is not None and network not in TITLES:
+        raise InputError(f"there is no network '{network}'; known are {', '.join(TITLES)}")
+    rows = [("name", "trained on", "started from", "AP", "from", "here")]
+    for name, entry in entries().items():
+        if network in (None, entry.network):
+            ap = "-" if entry.ap is None else f"{entry.ap:.1f}"
+            ap += "" if entry.ap_of == "val" else f" {entry.ap_of}"
+            here = "yes" if weights_path(name).is_file() else "-"
+            where = entry.host if entry.url else f"{entry.host} (by hand)"
+            trained_on = f"{entry.method}, {entry.data}"
+            rows.append((name, trained_on, entry.start, ap, where, here))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        typer.echo("  ".join(cells).rstrip())
+
+
+@weights.command()
+def pull(
+    name: Annotated[
+        str, typer.Argument(help="A name of the list, or OWNER/REPO of the Hugging Face hub.")
+    ],
+) -> None:
+    """Fetch published weights, check them, and put them where they are found by name.
+
+    Example: [cyan]aptv2 weights pull hrnet_w32-ap10k[/]
+    """
+    from aptv2.models.paper import build
+    from aptv2.weights.convert import pull
+
+    with _shown(name) as progress:
+        path = pull(name, build, progress)
+    typer.echo(f"Here: {path}")
+
+
+@weights.command()
+def convert(
+    source: Annotated[
+        str, typer.Argument(help="A checkpoint, a Hugging Face folder, or OWNER/REPO of the hub.")
+    ],
+    destination: Annotated[
+        Path | None,
+        typer.Argument(help="The .safetensors file to write.", show_default="by --as"),
+    ] = None,
+    expert: Annotated[
+        str | None,
+        typer.Option(help="Which network of a ViTPose++: ap10k, apt36k, coco, …"),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--as", help="What it is, a name of the list: then it is found by that."),
+    ] = None,
+) -> None:
+    """Turn a checkpoint of another project into a file of this one, every number as it was.
+
+    Example: [cyan]aptv2 weights convert vitpose+_base.pth vitpose_b.safetensors --expert ap10k[/]
+    """
+    from aptv2.models.paper import build
+    from aptv2.weights.convert import convert_weights
+
+    with _shown(source) as progress:
+        path = convert_weights(source, build, destination, expert, name, progress)
+    typer.echo(f"Written: {path}")
+
+
+@contextmanager
+def _shown(name: str) -> Iterator[Progress]:
+    """A progress bar for a download, which appears with its first bytes."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+
+    columns = ("{task.description}", BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(name, visible=False)
+        yield lambda have, total: bar.update(task, completed=have, total=total, visible=True)

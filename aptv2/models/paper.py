@@ -1,0 +1,108 @@
+"""The paper's pose networks: a body, a heatmap head, and the conventions of their recipes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from torch import Tensor, nn
+
+from aptv2 import codecs, crops
+from aptv2.models.heads import HeatmapHead
+from aptv2.models.hrformer import HRFormer
+from aptv2.models.pose import PoseModel
+from aptv2.models.timm_bodies import hrnet, resnet
+from aptv2.models.vit import VisionTransformer
+from aptv2.skeleton import ANIMAL17, Skeleton
+
+
+class HeatmapPose(PoseModel):
+    """A network of the paper: Gaussian heatmaps at stride 4, used as MMPose's recipes use it.
+
+    Parameters
+    ----------
+    body
+        Pictures (N, 3, H, W) -> a list of feature maps, the first of which goes to the head.
+    head
+        Features -> heatmaps.
+    input_size
+        Height and width of the crops in pixels.
+    skeleton
+        The joints, one heatmap each.
+    udp
+        The convention of crops and heatmaps, see :mod:`aptv2.crops`.
+    """
+
+    def __init__(
+        self,
+        body: nn.Module,
+        head: HeatmapHead,
+        input_size: tuple[int, int],
+        skeleton: Skeleton,
+        udp: bool,
+    ) -> None:
+        super().__init__(input_size, skeleton, udp)
+        self.body, self.head = body, head
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Heatmaps, float32 (N, K, H/4, W/4), 1 at the peak of a joint."""
+        return self.head(self.body(images.to(self.head.final_layer.weight.dtype))[0])
+
+    def decode(self, heatmaps: Tensor) -> Tensor:
+        return codecs.decode_udp(heatmaps) if self.udp else codecs.decode_quarter(heatmaps)
+
+    def crop(self, frame: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Crops as MMPose makes them: of boxes inside the frame, without smoothing."""
+        boxes = crops.clean_boxes(boxes, (frame.shape[0], frame.shape[1]))
+        matrices = self.crop_matrices(boxes)
+        return crops.sample(frame, matrices, self.input_size, antialias=False), matrices
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    """What a name stands for."""
+
+    body: Callable[[], nn.Module]
+    channels: int  # of the body's output
+    upsamplings: int = 0  # in the head
+    input_size: tuple[int, int] = (256, 256)
+    udp: bool = False
+
+
+def _vitpose(width: int, depth: int, heads: int, drop_path: float) -> _Recipe:
+    size = (256, 192)
+    body = partial(VisionTransformer, size, width, depth, heads, drop_path)
+    return _Recipe(body, width, upsamplings=2, input_size=size, udp=True)
+
+
+_RECIPES = {
+    "res50": _Recipe(partial(resnet, 50), 2048, upsamplings=3),
+    "res101": _Recipe(partial(resnet, 101), 2048, upsamplings=3),
+    "hrnet_w32": _Recipe(partial(hrnet, 32), 32),
+    "hrnet_w48": _Recipe(partial(hrnet, 48), 48),
+    "hrformer_s": _Recipe(partial(HRFormer, 32, heads=1, drop_path=0.1), 32),
+    "hrformer_b": _Recipe(partial(HRFormer, 78, heads=2, drop_path=0.2), 78),
+    "vitpose_s": _vitpose(384, depth=12, heads=12, drop_path=0.1),
+    "vitpose_b": _vitpose(768, depth=12, heads=12, drop_path=0.3),
+    "vitpose_l": _vitpose(1024, depth=24, heads=16, drop_path=0.5),
+    "vitpose_h": _vitpose(1280, depth=32, heads=16, drop_path=0.55),
+}
+
+NAMES = tuple(_RECIPES)
+
+
+def build(name: str, skeleton: Skeleton = ANIMAL17) -> HeatmapPose:
+    """An untrained network of the paper, in training mode.
+
+    Parameters
+    ----------
+    name
+        One of `NAMES`.
+    skeleton
+        The joints, one heatmap each.
+    """
+    recipe = _RECIPES[name]
+    head = HeatmapHead(recipe.channels, len(skeleton), recipe.upsamplings)
+    return HeatmapPose(recipe.body(), head, recipe.input_size, skeleton, recipe.udp)

@@ -1,0 +1,88 @@
+"""What is known of published weights; the data are in `registry.yaml` beside this file."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import yaml
+
+from aptv2.errors import InputError
+from aptv2.weights.recognise import TITLES
+
+_FILE = Path(__file__).with_name("registry.yaml")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One set of weights. The fields are explained in `registry.yaml`.
+
+    Attributes
+    ----------
+    name
+        What `aptv2 weights pull` calls it.
+    ap
+        Published AP in percent, of what `ap_of` says; None where none is published for APTv2.
+    sha256
+        Hexadecimal checksum of the file or its beginning; empty where it is not known.
+    """
+
+    name: str
+    network: str
+    data: str
+    start: str = "-"
+    ap: float | None = None
+    ap_of: str = "val"
+    expert: str | None = None
+    url: str = ""
+    page: str = ""
+    sha256: str = ""
+
+    @property
+    def method(self) -> str:
+        """The network as its paper calls it."""
+        return TITLES[self.network]
+
+    @property
+    def host(self) -> str:
+        """Where the file is."""
+        return urlsplit(self.url or self.page).hostname or ""
+
+
+@lru_cache(maxsize=1)
+def entries() -> dict[str, Entry]:
+    """All known weights by name."""
+    rows = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
+    return {name: Entry(name=name, **row) for name, row in rows.items()}
+
+
+def entry(name: str) -> Entry:
+    """The weights of a name.
+
+    Raises
+    ------
+    InputError
+        Where there are none; it names the nearest.
+    """
+    known = entries()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else "see aptv2 weights list"
+        raise InputError(f"there are no weights called '{name}'; {hint}")
+    return known[name]
+
+
+def animal_weights(network: str) -> list[Entry]:
+    """Weights of a network that find the 17 joints of all animals, the best first.
+
+    Those trained on APTv2 by their published AP, then those trained on AP-10K.
+    """
+    known = [each for each in entries().values() if each.network == network]
+    trained = [each for each in known if each.data == "APTv2"]
+    related = [each for each in known if each.data == "AP-10K"]
+    return sorted(trained, key=lambda each: -(each.ap or 0)) + sorted(
+        related, key=lambda each: not each.url
+    )
