@@ -9,11 +9,25 @@ from aptv2.skeleton import Skeleton
 from aptv2.training.recipes import Augmentation
 
 
+def scale_limits(settings: Augmentation) -> tuple[float, float]:
+    """Smallest and largest factor by which a crop's extent varies.
+
+    "log-uniform" is as likely to halve as to double; "normal" is 1 + (scale - 1) N(0, 1), cut at
+    both limits, as MMPose varies scales.
+    """
+    if settings.scale_law == "normal":
+        return max(2 - settings.scale, 0.1), settings.scale
+    return 1 / settings.scale, settings.scale
+
+
 def random_geometry(
     rng: np.random.Generator, settings: Augmentation, centre: np.ndarray, extent: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, float, bool]:
     """Centre (2,), extent (2,), rotation in degrees and flip of a varied crop."""
-    factor = settings.scale ** rng.uniform(-1, 1)
+    if settings.scale_law == "normal":
+        factor = np.clip(1 + (settings.scale - 1) * rng.normal(), *scale_limits(settings))
+    else:
+        factor = settings.scale ** rng.uniform(-1, 1)
     shift = rng.uniform(-settings.shift, settings.shift, 2) * extent
     rotation = 0.0
     if rng.random() < settings.rotation_chance:
@@ -22,23 +36,33 @@ def random_geometry(
     return centre + shift, extent * factor, rotation, rng.random() < settings.flip
 
 
-def half_body(
-    rng: np.random.Generator, joints: np.ndarray, skeleton: Skeleton, at_least: int = 4
-) -> np.ndarray | None:
-    """Box (4,) around the labelled joints of the front or back half of an animal (K, 3).
+def half_bodies(joints: np.ndarray, skeleton: Skeleton, at_least: int = 4) -> list[np.ndarray]:
+    """Boxes (4,) around the labelled joints of the front and back half of an animal (K, 3).
 
-    None where neither half holds enough joints. Wang et al. (2018) introduced it for people.
+    Halves with fewer than `at_least` joints are left out.
     """
     seen = joints[:, 2] > 0
     upper = np.zeros(len(joints), bool)
     upper[list(skeleton.upper)] = True
-    halves = [h for h in (seen & upper, seen & ~upper) if h.sum() >= at_least]
-    if not halves:
-        return None
-    points = joints[halves[rng.integers(len(halves))], :2]
-    low, high = points.min(axis=0), points.max(axis=0)
-    margin = 0.2 * (high - low).max() + 1
-    return np.concatenate([low - margin, high - low + 2 * margin])
+    boxes = []
+    for half in (seen & upper, seen & ~upper):
+        if half.sum() >= at_least:
+            points = joints[half, :2]
+            low, high = points.min(axis=0), points.max(axis=0)
+            margin = 0.2 * (high - low).max() + 1
+            boxes.append(np.concatenate([low - margin, high - low + 2 * margin]))
+    return boxes
+
+
+def half_body(
+    rng: np.random.Generator, joints: np.ndarray, skeleton: Skeleton, at_least: int = 4
+) -> np.ndarray | None:
+    """One of an animal's halves at random, None where neither holds enough joints.
+
+    Wang et al. (2018) introduced it for people.
+    """
+    boxes = half_bodies(joints, skeleton, at_least)
+    return boxes[rng.integers(len(boxes))] if boxes else None
 
 
 def random_colour(rng: np.random.Generator, image: np.ndarray, strength: float) -> np.ndarray:

@@ -26,7 +26,8 @@ class Augmentation(_Strict):
     flip: Share = 0.5
     rotation: Annotated[float, Field(ge=0, le=180)] = 40  # largest angle, normal with half of it
     rotation_chance: Share = 0.6
-    scale: Annotated[float, Field(ge=1, le=4)] = 1.5  # largest factor, both ways
+    scale: Annotated[float, Field(ge=1, le=4)] = 1.5  # largest factor
+    scale_law: Literal["log-uniform", "normal"] = "log-uniform"  # see scale_limits
     shift: Share = 0.1
     half_body: Share = 0.3
     colour: Share = 0.4  # strength of brightness, contrast, saturation and hue changes
@@ -62,6 +63,7 @@ class Data(_Strict):
     """Where the data lies, relative to `--data`."""
 
     pose_train: str
+    pose_pack: str | None = None  # crops of pose_train that `aptv2 data pack` wrote
     pose_val: str
     clips_train: str
     animals: tuple[str, ...]  # object classes of the clips that are animals

@@ -2,42 +2,127 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from torch.utils.data import Dataset, Sampler
 
 from aptv2 import crops
-from aptv2.inference.images import read_image
+from aptv2.codecs import crop_pixels
+from aptv2.images import image_size, read_image, read_shrunk
 from aptv2.tables import PoseTable
 from aptv2.training import augmentation as augment
 from aptv2.training.recipes import Augmentation
 
 Sample = dict[str, Any]
 
+KEPT_BYTES = 2 * 2**30  # of decoded images that a training run may keep in memory
+
+
+class Pixels(Protocol):
+    """Where crops come from: image files (:class:`Images`) or a pack (`aptv2.training.pack`)."""
+
+    def require(self, size: tuple[int, int], settings: Augmentation) -> None:
+        """Refuse what the pixels were not made for.
+
+        Raises
+        ------
+        InputError
+            Where crops of this height and width, so strongly varied, would lack pixels.
+        """
+
+    def crop(
+        self,
+        table: PoseTable,
+        row: int,
+        matrix: np.ndarray,
+        size: tuple[int, int],
+        border: Sequence[int],
+    ) -> np.ndarray:
+        """The pixels around an animal.
+
+        Parameters
+        ----------
+        table, row
+            The animal.
+        matrix
+            float64 (2, 3): from pixels of the animal's frame to those of the crop.
+        size
+            Height and width of the crop.
+        border
+            RGB colour outside the frame.
+
+        Returns
+        -------
+        numpy.ndarray
+            uint8 (height, width, 3), RGB.
+        """
+
 
 class Images:
-    """The images of a table, decoded once and kept, uint8 RGB.
+    """The image files of a table.
 
-    For data sets whose decoded images fit into memory; the loader's processes share them.
+    Where all of them fit into `kept` bytes they are decoded once and kept; the loader's processes
+    share them. Otherwise they are decoded for every crop, as small as the crop allows. A crop
+    never depends on which of its neighbours were asked for before.
+
+    Parameters
+    ----------
+    table
+        Its frames' names and root lead to the files.
+    kept
+        Bytes of memory for decoded images.
     """
 
-    def __init__(self, table: PoseTable) -> None:
-        self._frames = [read_image(Path(table.root or ".") / n) for n in table.frames.names]
+    def __init__(self, table: PoseTable, kept: int = KEPT_BYTES) -> None:
+        self._paths = [Path(table.root or ".") / name for name in table.frames.names]
+        self._frames = None
+        if _decoded_bytes(self._paths, table.frames.sizes) <= kept:
+            self._frames = [read_image(path) for path in self._paths]
 
     def part(self, rows: np.ndarray) -> Images:
         """Some of the images, without a copy."""
         chosen = Images.__new__(Images)
-        chosen._frames = [self._frames[row] for row in rows]
+        chosen._paths = [self._paths[row] for row in rows]
+        chosen._frames = None if self._frames is None else [self._frames[row] for row in rows]
         return chosen
 
     def __getitem__(self, frame: int) -> np.ndarray:
-        return self._frames[frame]
+        """A whole image, uint8 (H, W, 3) RGB."""
+        return read_image(self._paths[frame]) if self._frames is None else self._frames[frame]
 
     def __len__(self) -> int:
-        return len(self._frames)
+        return len(self._paths)
+
+    def require(self, size: tuple[int, int], settings: Augmentation) -> None:
+        """Whole images serve every crop."""
+
+    def crop(
+        self,
+        table: PoseTable,
+        row: int,
+        matrix: np.ndarray,
+        size: tuple[int, int],
+        border: Sequence[int],
+    ) -> np.ndarray:
+        """The pixels around an animal; see :class:`Pixels`."""
+        frame = table.frame[row]
+        if self._frames is not None:
+            image = self._frames[frame]
+        else:
+            image, shrink = read_shrunk(self._paths[frame], 1 / crops.scale_of(matrix))
+            matrix = crops.for_part(matrix, (0, 0), 1 / shrink)
+        return crops.sample(image, matrix[None], size, border)[0]
+
+
+def _decoded_bytes(paths: list[Path], sizes: np.ndarray) -> int:
+    """Memory that all images take; headers are read only where the table does not know sizes."""
+    unknown = (sizes <= 0).any(axis=1)
+    known = sizes[~unknown].astype(np.int64).prod(axis=1).sum()
+    read = [image_size(paths[frame]) for frame in np.flatnonzero(unknown)]
+    return int(3 * (known + sum(width * height for width, height in read)))
 
 
 class EpochSampler(Sampler[tuple[int, int]]):
@@ -58,19 +143,53 @@ class EpochSampler(Sampler[tuple[int, int]]):
         return self.count
 
 
+def usable(table: PoseTable) -> np.ndarray:
+    """bool (N,): animals that pose can be learnt from: with a box and a labelled joint."""
+    return (table.num_joints > 0) & np.isfinite(table.boxes).all(axis=1)
+
+
 class PoseCrops(Dataset[Sample]):
     """Varied crops around annotated animals.
 
-    A sample holds `image` uint8 (size, size, 3), `joints` float32 (K, 2) in heatmap pixels and
-    `seen` float32 (K,): 1 where the joint is labelled and inside the crop.
+    A sample holds `image` uint8 (height, width, 3), `joints` float32 (K, 2) in heatmap pixels,
+    `labelled` float32 (K,): 1 where the joint is labelled, and `seen` float32 (K,): 1 where it
+    also lies inside the crop.
+
+    Parameters
+    ----------
+    table
+        The animals; those without a box or a labelled joint are left out.
+    pixels
+        Where the crops come from.
+    size
+        Height and width of the crops; heatmaps are a quarter of it.
+    settings
+        How crops are varied.
+    seed
+        Of all that is random.
+    udp
+        The convention of crops and heatmaps, as in `aptv2.crops`.
+
+    Raises
+    ------
+    InputError
+        Where the pixels do not suffice for such crops.
     """
 
     def __init__(
-        self, table: PoseTable, images: Images, size: int, settings: Augmentation, seed: int
+        self,
+        table: PoseTable,
+        pixels: Pixels,
+        size: tuple[int, int],
+        settings: Augmentation,
+        seed: int,
+        udp: bool = True,
     ) -> None:
-        usable = (table.num_joints > 0) & np.isfinite(table.boxes).all(axis=1)
-        self.table, self.images = table[usable], images
-        self.size, self.settings, self.seed = size, settings, seed
+        pixels.require(size, settings)
+        self.table, self.pixels = table[usable(table)], pixels
+        self.size, self.settings, self.seed, self.udp = size, settings, seed, udp
+        heatmap_size = (size[0] // 4, size[1] // 4)
+        self._heatmap_scale = 1 / np.array(crop_pixels(heatmap_size, size, udp), np.float32)
 
     def __len__(self) -> int:
         return len(self.table)
@@ -78,7 +197,7 @@ class PoseCrops(Dataset[Sample]):
     def __getitem__(self, key: tuple[int, int]) -> Sample:
         epoch, index = key
         rng = np.random.default_rng([self.seed, epoch, index])
-        table, settings, size = self.table, self.settings, (self.size, self.size)
+        table, settings, size = self.table, self.settings, self.size
         joints, box = table.joints[index], table.boxes[index]
         if rng.random() < settings.half_body:
             half = augment.half_body(rng, joints, table.skeleton)
@@ -87,9 +206,11 @@ class PoseCrops(Dataset[Sample]):
         centre, extent, rotation, flip = augment.random_geometry(
             rng, settings, centres[0], extents[0]
         )
-        matrix = crops.crop_matrices(centre[None], extent[None], size, rotation=rotation, flip=flip)
+        matrix = crops.crop_matrices(
+            centre[None], extent[None], size, rotation=rotation, flip=flip, udp=self.udp
+        )
         colour = [int(v) for v in rng.integers(0, 256, 3)]
-        image = crops.sample(self.images[table.frame[index]], matrix, size, colour)[0]
+        image = self.pixels.crop(table, index, matrix[0], size, colour)
         image = augment.random_colour(rng, image, settings.colour)
         if rng.random() < settings.blur:
             image = augment.random_blur(rng, image)
@@ -98,10 +219,11 @@ class PoseCrops(Dataset[Sample]):
         joints = crops.transform(matrix, joints[None])[0]
         if flip:
             joints = joints[table.skeleton.flip]
-        inside = ((joints[:, :2] >= 0) & (joints[:, :2] <= self.size - 1)).all(axis=1)
-        grid = (self.size // 4 - 1) / (self.size - 1)
+        inside = ((joints[:, :2] >= 0) & (joints[:, :2] <= [size[1] - 1, size[0] - 1])).all(axis=1)
+        labelled = joints[:, 2] > 0
         return {
             "image": image,
-            "joints": joints[:, :2] * np.float32(grid),
-            "seen": ((joints[:, 2] > 0) & inside).astype(np.float32),
+            "joints": joints[:, :2] * self._heatmap_scale,
+            "labelled": labelled.astype(np.float32),
+            "seen": (labelled & inside).astype(np.float32),
         }

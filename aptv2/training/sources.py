@@ -10,9 +10,10 @@ import numpy as np
 from aptv2.datasets import read_annotations
 from aptv2.errors import InputError
 from aptv2.tables import PoseTable
+from aptv2.training.pack import Pack
 from aptv2.training.pairs import TrackingPairs
 from aptv2.training.recipes import Augmentation, Recipe, Task, TaskName
-from aptv2.training.samples import Images, PoseCrops
+from aptv2.training.samples import Images, Pixels, PoseCrops
 from aptv2.training.scenes import DetectionScenes
 
 Samples = PoseCrops | DetectionScenes | TrackingPairs
@@ -29,6 +30,14 @@ class Sources:
         """The annotated photographs."""
         table = read_annotations(self.root / self.recipe.data.pose_train)
         return table, Images(table)
+
+    @cached_property
+    def poses(self) -> tuple[PoseTable, Pixels]:
+        """What pose is learnt from: the pack where the recipe names one, else the photographs."""
+        if self.recipe.data.pose_pack is None:
+            return self.stills
+        pack = Pack(self.root / self.recipe.data.pose_pack)
+        return pack.table, pack
 
     @cached_property
     def clips(self) -> tuple[PoseTable, Images]:
@@ -69,7 +78,7 @@ class Sources:
         """The data set of one task."""
         seed = self.recipe.seed
         if task == "pose":
-            return PoseCrops(*self.stills, settings.size, varied, seed)
+            return PoseCrops(*self.poses, (settings.size, settings.size), varied, seed)
         if task == "detection":
             shares = [(self.stills, 0.7), (self.animal_clips, 0.1), (self.background, 0.2)]
             there = [(source, share) for source, share in shares if len(source[1])]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import lightning
+import orjson
 import torch
 from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
@@ -148,7 +148,8 @@ def _report(network: LiteNetwork, stage: Stage, truth: PoseTable, folder: Path) 
         for name, flip in (("flip", True), ("single", False))
     }
     network.train()
-    (folder / "scores.json").write_text(json.dumps(scores, indent=1))
+    with atomic_write(folder / "scores.json") as temporary:  # undefined scores become null
+        temporary.write_bytes(orjson.dumps(scores, option=orjson.OPT_INDENT_2))
 
 
 def _imagenet(network: LiteNetwork) -> dict[str, torch.Tensor]:

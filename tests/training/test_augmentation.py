@@ -142,3 +142,32 @@ class TestErase:
     def test_small_pictures(self, rng: np.random.Generator, side: int) -> None:
         for _ in range(20):
             augment.random_erase(rng, np.zeros((side, side, 3), np.uint8))
+
+
+class TestScaleLaws:
+    def draw(self, settings: Augmentation) -> np.ndarray:
+        rng = np.random.default_rng(0)
+        one = np.ones(2)
+        return np.array(
+            [augment.random_geometry(rng, settings, one, one)[1][0] for _ in range(4000)]
+        )
+
+    def test_log_uniform_is_as_likely_to_shrink_as_to_grow(self) -> None:
+        settings = Augmentation(scale=2.0)
+        assert augment.scale_limits(settings) == (0.5, 2.0)
+        factors = self.draw(settings)
+        assert 0.5 <= factors.min() < 0.51
+        assert 1.98 < factors.max() <= 2
+        assert abs(np.log(factors).mean()) < 0.03
+
+    def test_normal_is_cut_at_both_limits(self) -> None:
+        settings = Augmentation(scale=1.5, scale_law="normal")
+        assert augment.scale_limits(settings) == (0.5, 1.5)
+        factors = self.draw(settings)
+        # One deviation is as far as the limits: 16 % lie on each.
+        assert abs((factors == 0.5).mean() - 0.159) < 0.02
+        assert abs((factors == 1.5).mean() - 0.159) < 0.02
+        assert abs(factors.mean() - 1) < 0.02
+
+    def test_normal_never_turns_a_crop_inside_out(self) -> None:
+        assert self.draw(Augmentation(scale=4.0, scale_law="normal")).min() > 0

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from aptv2.errors import InputError
+from aptv2.training.pack import Pack
+from aptv2.training.packing import write_pack
 from aptv2.training.pairs import TrackingPairs
 from aptv2.training.recipes import Augmentation, Data, Recipe, Stage, Task
 from aptv2.training.samples import PoseCrops
@@ -74,3 +76,15 @@ def test_clips_that_all_show_animals(data: Path) -> None:
     )
     for index in range(12):
         assert samples[0, index]["image"].any()
+
+
+def test_pose_is_learnt_from_a_pack_where_the_recipe_names_one(data: Path) -> None:
+    write_pack(data / "train.json", data / "packed", (64, 64))
+    sources = make(data, pose_pack="packed")
+    samples = sources.samples("pose", Task(size=64), Augmentation())
+    assert isinstance(samples, PoseCrops)
+    assert isinstance(samples.pixels, Pack)
+    assert len(samples) == 12
+    assert samples[0, 3]["image"].shape == (64, 64, 3)
+    with pytest.raises(InputError, match="was packed for crops of 64 x 64, this run wants 128"):
+        sources.samples("pose", Task(size=128), Augmentation())
