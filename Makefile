@@ -38,7 +38,7 @@ format: setup  ## Put the code in shape
 # same folder. Only its segmentation metrics use OpenCV, so it comes without its requirements; what
 # its tracking metrics import, the package needs anyway.
 $(READY): pyproject.toml Makefile | $(BIN)/pip
-	$(BIN)/python -m pip install --editable '.[dev,demo,train,hdf5]'
+	$(BIN)/python -m pip install --editable '.[dev,demo,train,hdf5,onnx]'
 	$(BIN)/python -m pip install --no-deps 'trackeval>=1.3'
 	@touch $@
 

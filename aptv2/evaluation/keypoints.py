@@ -1,29 +1,33 @@
 """Keypoint AP as APTv2 and AP-10K report it: COCO's, over object keypoint similarity.
 
-The evaluation itself is hotcoco's, which gives pycocotools' numbers. What is added here is what
-animals need: the joints' own sigmas, scores by species, family and pooled, mmpose's rescoring and
-duplicate suppression, and a word when a frame holds more animals than COCO scores.
+The numbers are pycocotools'. What is added is what animals need: the joints' own sigmas, scores by
+species, family and pooled, mmpose's rescoring and duplicate suppression, intervals of confidence,
+and a word when a frame holds more animals than COCO scores. All of it comes from one matching of
+predictions with animals (:mod:`aptv2.evaluation.matching`), in about a fiftieth of the time that
+pycocotools needs for the first ten numbers: see `bench/score_speed.py`.
 """
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-import hotcoco
 import numpy as np
 
 from aptv2 import boxes as box_tools
 from aptv2.crops import PADDING
+from aptv2.datasets.splits import clips_of
 from aptv2.errors import InputError
+from aptv2.evaluation.matching import AREAS, THRESHOLDS, Matches, boxes_of, find_pairs, match
 from aptv2.evaluation.oks import suppress, suppress_softly
 from aptv2.evaluation.pairing import Source, pair
+from aptv2.evaluation.precision import COCO_LIMIT, draw_clips, interval, rankings
 from aptv2.species import canonical, family
 from aptv2.tables import PoseTable
 
-COCO_LIMIT = 20  # detections that COCO's keypoint evaluation keeps of a frame and species
 _VISIBLE = 0.2  # joints above this score count in rescoring
 _DUPLICATE = 0.9  # OKS above which two predictions are taken for the same animal
 _THRESHOLD_75 = 5  # position of OKS 0.75 among COCO's ten thresholds, which start at 0.50
@@ -34,6 +38,8 @@ def score_keypoints(
     predictions: Source,
     rescore: bool = False,
     oks_nms: bool | Literal["soft"] = False,
+    resamples: int = 0,
+    seed: int = 0,
 ) -> dict[str, Any]:
     """Score predicted joints against annotated ones.
 
@@ -50,17 +56,24 @@ def score_keypoints(
         Then drop near-duplicates in a frame, across species, at an OKS of 0.9. A prediction's
         scale is its `area`, or else its box padded by 1.25. "soft" keeps the 20 best of a frame
         after lowering duplicates' scores, as mmpose does.
+    resamples
+        How often to draw as many clips as there are, with repetition, for 95 % confidence
+        intervals (the percentile bootstrap; Efron, 1979). Frames of a clip are nearly the same
+        picture, so animals or frames alone would give intervals that are too narrow.
+    seed
+        Of these draws.
 
     Returns
     -------
     dict
         `AP`, `AP50`, `AP75`, `APM`, `APL`, `AR`, `AR50`, `AR75`, `ARM`, `ARL`: means over species,
-        from 0 to 1, NaN where undefined. `by_species` and `by_family` hold the same ten by name,
+        from 0 to 1, NaN where undefined. `AP_all_detections` is AP without COCO's limit of 20
+        detections a frame and species. `AP_interval`, where `resamples` are asked for, holds the
+        low and the high end of AP's interval. `by_species` and `by_family` hold the same by name,
         for the species that the ground truth has; a family's are the means over its species.
         `pooled` holds them for all animals taken as one species, which is another number.
-        `frames_over_limit` counts the frames with more annotated animals than the 20 detections
-        that COCO scores of a frame and species, and a warning says so; `AP_all_detections`, here
-        and in `pooled`, is AP without that limit.
+        `frames_over_limit` counts the frames with more than 20 annotated animals, and a warning
+        says so.
 
     Raises
     ------
@@ -75,13 +88,22 @@ def score_keypoints(
     if oks_nms not in (False, True, "soft"):
         raise InputError(f'oks_nms is {oks_nms!r}; give False, True or "soft".')
     truth, found = pair(ground_truth, predictions)
-    scores = np.where(np.isnan(found.scores), 1, found.scores).astype(np.float64)
-    found = replace(found, species=_same_species(found, truth), scores=scores)
+    found = replace(found, species=_same_species(found, truth))
+    return _score(truth, ranked(found, rescore, oks_nms), resamples, seed)
+
+
+def ranked(
+    predictions: PoseTable, rescore: bool = False, oks_nms: bool | Literal["soft"] = False
+) -> PoseTable:
+    """Predictions with the scores and without the duplicates that :func:`score_keypoints` takes.
+
+    What remains of a frame stands together, best first where duplicates were dropped.
+    """
+    scores = np.where(np.isnan(predictions.scores), 1, predictions.scores).astype(np.float64)
     if rescore:
-        found = replace(found, scores=found.scores * _mean_joint_score(found.joints))
-    if oks_nms:
-        found = found[_distinct(found, soft=oks_nms == "soft")]
-    return _score(truth, found)
+        scores *= _mean_joint_score(predictions.joints)
+    table = replace(predictions, scores=scores)
+    return table[_distinct(table, soft=oks_nms == "soft")] if oks_nms else table
 
 
 def _same_species(predictions: PoseTable, truth: PoseTable) -> np.ndarray:
@@ -111,151 +133,88 @@ def _mean_joint_score(joints: np.ndarray) -> np.ndarray:
 
 def _distinct(table: PoseTable, *, soft: bool) -> np.ndarray:
     """Rows without near-duplicates, frame by frame and best first."""
-    boxes = np.where(np.isnan(table.boxes), _extents(table.joints), table.boxes)
-    areas = np.where(np.isnan(table.areas), box_tools.area(boxes) * PADDING**2, table.areas)
+    padded = box_tools.area(boxes_of(table)) * PADDING**2
+    areas = np.where(np.isnan(table.areas), padded, table.areas)
     sigmas = np.array(table.skeleton.sigmas)
     choose = suppress_softly if soft else suppress
-    order = np.argsort(table.frame, kind="stable")
-    groups = np.split(order, np.flatnonzero(np.diff(table.frame[order])) + 1)
-    kept = [
-        rows[choose(table.joints[rows], areas[rows], table.scores[rows], sigmas, _DUPLICATE)]
-        for rows in groups
-    ]
-    return np.concatenate(kept)
+    return choose(table.frame, table.joints, areas, table.scores, sigmas, _DUPLICATE)
 
 
-def _extents(joints: np.ndarray, used: np.ndarray | None = None) -> np.ndarray:
-    """float64 (N, 4): xywh box around the joints (N, K, 3), or the `used` ones (N, K) of them."""
-    points = joints[:, :, :2].astype(np.float64)
-    keep = np.ones(points.shape[:2], bool) if used is None else used
-    low = np.where(keep[:, :, None], points, np.inf).min(axis=1)
-    high = np.where(keep[:, :, None], points, -np.inf).max(axis=1)
-    some = keep.any(axis=1, keepdims=True)
-    low, high = np.where(some, low, 0), np.where(some, high, 0)
-    return np.concatenate([low, high - low], axis=1)
-
-
-def _score(truth: PoseTable, found: PoseTable) -> dict[str, Any]:
-    keys = sorted({*truth.categories, *truth.species.tolist()})
-    names = {key: truth.categories.get(key, "unknown") for key in keys}
-    position = {key: place for place, key in enumerate(keys)}
-    present = [position[key] for key in np.unique(truth.species).tolist()]
-
-    species = _Evaluation(truth, found, keys)
-    scores: dict[str, Any] = species.summary(range(len(keys)))
-    scores["by_species"] = {names[keys[place]]: species.summary([place]) for place in present}
+def _score(truth: PoseTable, found: PoseTable, resamples: int, seed: int) -> dict[str, Any]:
+    clips = clips_of(truth) if resamples else np.zeros(len(truth.frames), np.int64)
+    shown = np.concatenate([clips[truth.frame], clips[found.frame]])
+    times = draw_clips(shown, resamples, seed)
+    pairs = find_pairs(truth, found)
+    keys = np.unique(truth.species).tolist()
+    species = _Curves(truth, found, keys, match(truth, found, pairs), clips, times)
+    names = [truth.categories.get(key, "unknown") for key in keys]
     families: dict[str, list[int]] = {}
-    for place in present:
-        families.setdefault(family(names[keys[place]]), []).append(place)
-    scores["by_family"] = {name: species.summary(places) for name, places in families.items()}
-
-    one = replace(truth, species=np.zeros(len(truth), np.int64))
-    all_found = replace(found, species=np.zeros(len(found), np.int64))
-    scores["pooled"] = _Evaluation(one, all_found, [0]).summary([0])
-
-    scores["frames_over_limit"] = int((np.bincount(truth.frame) > COCO_LIMIT).sum())
-    scores["AP_all_detections"] = scores["AP"]
-    scores["pooled"]["AP_all_detections"] = scores["pooled"]["AP"]
-    most = int(np.bincount(found.frame, minlength=1).max())
-    if most > COCO_LIMIT:
-        lifted = _Evaluation(truth, found, keys, most).summary(range(len(keys)))
-        scores["AP_all_detections"] = lifted["AP"]
-        lifted = _Evaluation(one, all_found, [0], most).summary([0])
-        scores["pooled"]["AP_all_detections"] = lifted["AP"]
-    if scores["frames_over_limit"]:
+    for place, name in enumerate(names):
+        families.setdefault(family(name), []).append(place)
+    one, all_found = (replace(t, species=np.zeros(len(t), np.int64)) for t in (truth, found))
+    pooled = _Curves(one, all_found, [0], match(one, all_found, pairs), clips, times)
+    over = int((np.bincount(truth.frame) > COCO_LIMIT).sum())
+    if over:
         warnings.warn(
-            f"{scores['frames_over_limit']} frames hold more than {COCO_LIMIT} animals, of which "
-            f"COCO's AP scores only {COCO_LIMIT}; see AP_all_detections.",
+            f"{over} frames hold more than {COCO_LIMIT} animals, of which COCO's AP scores only "
+            f"{COCO_LIMIT}; see AP_all_detections.",
             stacklevel=3,
         )
-    return scores
+    return {
+        **species.summary(range(len(keys))),
+        "by_species": {name: species.summary([place]) for place, name in enumerate(names)},
+        "by_family": {name: species.summary(places) for name, places in families.items()},
+        "pooled": pooled.summary([0]),
+        "frames_over_limit": over,
+    }
 
 
-class _Evaluation:
-    """One run of COCO's evaluation; the species in `keys` become categories 1, 2, …"""
+class _Curves:
+    """Precision and recall of some species, each by area and threshold."""
 
     def __init__(
-        self, truth: PoseTable, found: PoseTable, keys: Sequence[int], limit: int = COCO_LIMIT
+        self,
+        truth: PoseTable,
+        found: PoseTable,
+        species: Sequence[int],
+        matches: Matches,
+        clips: np.ndarray,
+        times: np.ndarray,
     ) -> None:
-        labelled = truth.joints[:, :, 2] > 0
-        truth_boxes = np.where(np.isnan(truth.boxes), _extents(truth.joints, labelled), truth.boxes)
-        truth_areas = np.where(np.isnan(truth.areas), box_tools.area(truth_boxes), truth.areas)
-        found_boxes = np.where(np.isnan(found.boxes), _extents(found.joints), found.boxes)
-        evaluator = hotcoco.COCOeval(
-            _dataset(truth, truth_boxes, truth_areas, keys),
-            _dataset(found, found_boxes, box_tools.area(found_boxes), keys),
-            "keypoints",
-        )
-        evaluator.params.kpt_oks_sigmas = list(truth.skeleton.sigmas)
-        evaluator.params.max_dets = [limit]
-        evaluator.evaluate()
-        evaluator.accumulate()
-        # Thresholds, recalls, species, areas (all, medium, large), limits; -1 is undefined.
-        curves: dict[str, np.ndarray] = evaluator.eval or {}
-        self.precision, self.recall = curves["precision"][..., 0], curves["recall"][..., 0]
+        coco = rankings(truth, found, matches, species, clips)
+        shape = (len(species), len(AREAS), len(THRESHOLDS))
+        self.precision, self.recall = np.empty(shape), np.empty(shape)
+        for place, ranking in enumerate(coco):
+            self.precision[place], self.recall[place] = ranking.score()
+        self.lifted = self.precision
+        if matches.rank.max(initial=0) >= COCO_LIMIT:
+            every = rankings(truth, found, matches, species, clips, limit=None)
+            self.lifted = np.array([ranking.score()[0] for ranking in every]).reshape(shape)
+        resampled = [ranking.resampled(times) for ranking in coco]
+        self.resampled = np.array(resampled).reshape(len(species), len(times))
 
-    def summary(self, places: Sequence[int]) -> dict[str, float]:
-        """COCO's ten numbers over some species."""
-        precision, recall = self.precision[:, :, list(places)], self.recall[:, list(places)]
-        return {
-            "AP": _mean(precision[..., 0]),
-            "AP50": _mean(precision[0, ..., 0]),
-            "AP75": _mean(precision[_THRESHOLD_75, ..., 0]),
-            "APM": _mean(precision[..., 1]),
-            "APL": _mean(precision[..., 2]),
-            "AR": _mean(recall[..., 0]),
-            "AR50": _mean(recall[0, ..., 0]),
-            "AR75": _mean(recall[_THRESHOLD_75, ..., 0]),
-            "ARM": _mean(recall[..., 1]),
-            "ARL": _mean(recall[..., 2]),
+    def summary(self, places: Sequence[int]) -> dict[str, Any]:
+        """COCO's ten numbers over some species, AP without limit, and AP's interval."""
+        rows = list(places)
+        precision, recall = self.precision[rows], self.recall[rows]
+        scores: dict[str, Any] = {
+            "AP": _mean(precision[:, 0]),
+            "AP50": _mean(precision[:, 0, 0]),
+            "AP75": _mean(precision[:, 0, _THRESHOLD_75]),
+            "APM": _mean(precision[:, 1]),
+            "APL": _mean(precision[:, 2]),
+            "AR": _mean(recall[:, 0]),
+            "AR50": _mean(recall[:, 0, 0]),
+            "AR75": _mean(recall[:, 0, _THRESHOLD_75]),
+            "ARM": _mean(recall[:, 1]),
+            "ARL": _mean(recall[:, 2]),
+            "AP_all_detections": _mean(self.lifted[rows, 0]),
         }
+        if self.resampled.shape[1]:
+            scores["AP_interval"] = interval(self.resampled[rows])
+        return scores
 
 
 def _mean(values: np.ndarray) -> float:
-    defined = values[values > -1]
-    return float(defined.mean()) if len(defined) else float("nan")
-
-
-def _dataset(
-    table: PoseTable, boxes: np.ndarray, areas: np.ndarray, keys: Sequence[int]
-) -> hotcoco.COCO:
-    """The table as hotcoco's data set; rows of other species than `keys` are left out."""
-    category = {key: number for number, key in enumerate(keys, 1)}
-    # Numbered in the order of their ids, which settles the order of equal scores.
-    number_of = 1 + np.argsort(np.argsort(table.frames.ids))
-    flat = table.joints.astype(np.float64).reshape(len(table), 3 * len(table.skeleton)).tolist()
-    columns = zip(
-        number_of[table.frame].tolist(),
-        table.species.tolist(),
-        np.asarray(boxes, np.float64).tolist(),
-        np.asarray(areas, np.float64).tolist(),
-        flat,
-        table.num_joints.tolist(),
-        table.crowd.tolist(),
-        np.nan_to_num(table.scores.astype(np.float64)).tolist(),
-        strict=True,
-    )
-    annotations = [
-        {
-            "id": number,
-            "image_id": image,
-            "category_id": category[species],
-            "bbox": box,
-            "area": area,
-            "keypoints": joints,
-            "num_keypoints": count,
-            "iscrowd": int(crowd),
-            "score": score,
-        }
-        for number, (image, species, box, area, joints, count, crowd, score) in enumerate(
-            columns, 1
-        )
-        if species in category
-    ]
-    return hotcoco.COCO(
-        {
-            "images": [{"id": image, "width": 1, "height": 1} for image in number_of.tolist()],
-            "annotations": annotations,
-            "categories": [{"id": number, "name": str(number)} for number in category.values()],
-        }
-    )
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if len(defined) else math.nan

@@ -14,7 +14,11 @@ from typer.testing import CliRunner
 from aptv2.cli.main import Commands, app
 from aptv2.errors import BrokenVideoError, InputError
 
-COMMANDS = [command.callback.__name__ for command in app.registered_commands if command.callback]
+COMMANDS = [
+    command.name or command.callback.__name__
+    for command in app.registered_commands
+    if command.callback
+]
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -37,7 +41,7 @@ def test_help_shows_an_example(name: str) -> None:
 
 
 def test_help_lists_the_commands() -> None:
-    assert {"track", "demo", "score", "export", "train"} <= set(COMMANDS)
+    assert {"track", "demo", "score", "export", "train", "test"} <= set(COMMANDS)
     listed = CliRunner().invoke(app, ["--help"]).stdout
     assert all(re.search(rf"\b{name}\b", listed) for name in COMMANDS)
 

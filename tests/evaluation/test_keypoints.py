@@ -6,10 +6,9 @@ import io
 import json
 import math
 import warnings
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -22,6 +21,7 @@ from aptv2.datasets import read_coco
 from aptv2.datasets.coco import parse_coco
 from aptv2.errors import InputError
 from aptv2.evaluation import score_keypoints
+from aptv2.evaluation.keypoints import ranked
 from aptv2.export import write_coco, write_coco_results
 from aptv2.skeleton import ANIMAL17, Skeleton
 from aptv2.tables import Frames, PoseTable
@@ -70,13 +70,18 @@ def guesses(truth: PoseTable, rng: np.random.Generator) -> PoseTable:
     )
 
 
-def pycocotools_scores(truth: Path, results: Path) -> dict[str, float]:
+def pycocotools_scores(truth: Path, results: Path, limit: int = 20) -> dict[str, float]:
     with contextlib.redirect_stdout(io.StringIO()):
         coco = COCO(str(truth))
         evaluation = COCOeval(coco, coco.loadRes(str(results)), "keypoints")
         evaluation.params.kpt_oks_sigmas = np.array(ANIMAL17.sigmas)
+        evaluation.params.maxDets = [limit]
         evaluation.evaluate()
         evaluation.accumulate()
+        if limit != 20:  # its summary knows no other
+            precision = evaluation.eval["precision"][:, :, :, 0, 0]
+            defined = precision[precision > -1]
+            return {"AP": float(defined.mean()) if len(defined) else math.nan}
         evaluation.summarize()
     return {
         key: math.nan if value == -1 else value
@@ -104,6 +109,29 @@ def test_equal_to_pycocotools(seed: int, tmp_path_factory: pytest.TempPathFactor
         expected = pycocotools_scores(folder / "truth.json", folder / "results.json")
         assert_close(scores, expected)
         assert_close(score_keypoints(truth, found), expected)
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_equal_to_pycocotools_in_crowds(
+    seed: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """More animals of a species than the limit, with and without it."""
+    rng = np.random.default_rng(seed)
+    truth = herd(rng, frames=2, most=60)
+    truth = replace(truth, species=rng.choice([2, 5], len(truth), p=[0.8, 0.2]))
+    found = guesses(truth, rng)
+    folder = tmp_path_factory.mktemp("files")
+    write_coco(truth, folder / "truth.json")
+    write_coco_results(found, folder / "results.json")
+    if len(found):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            scores = score_keypoints(truth, found)
+        paths = folder / "truth.json", folder / "results.json"
+        assert_close(scores, pycocotools_scores(*paths))
+        lifted = pycocotools_scores(*paths, limit=1000)["AP"]
+        assert scores["AP_all_detections"] == pytest.approx(lifted, abs=1e-9, nan_ok=True)
 
 
 def test_pooled_is_pycocotools_with_one_category(tmp_path: Path) -> None:
@@ -287,38 +315,58 @@ def test_what_does_not_belong_together(tmp_path: Path) -> None:
         score_keypoints(truth, truth, oks_nms="hard")  # type: ignore[arg-type]
 
 
-@pytest.fixture
-def reference(shared: Path) -> Callable[[str, PoseTable], tuple[PoseTable, dict[str, Any]]]:
-    """Predictions and scores of the reference implementation, for a case of `eval.json`."""
-    cases = json.loads((shared / "reference/eval.json").read_text())
-    arrays = np.load(shared / "reference/eval.npz")
-
-    def load(case: str, truth: PoseTable) -> tuple[PoseTable, dict[str, Any]]:
-        data, error = case.split("/")[0], case.split("/")[-1]
-        files = cases["synth/instances" if data == "synth" else case]["image_files"]
-        frame_of = {name: row for row, name in enumerate(truth.frames.names)}
-        frame = np.array([frame_of[Path(name).name] for name in files])
-        # The reference predicts for every annotation with joints that is no crowd, in file order.
-        real = truth[(truth.num_joints > 0) & ~truth.crowd]
-        order = np.argsort(real.frame, kind="stable")
-        species = np.empty(len(frame), np.int64)
-        species[np.argsort(frame, kind="stable")] = real.species[order]
-        boxes = arrays[f"{data}/{error}/boxes"]
-        table = PoseTable.make(
-            truth.frames,
-            frame,
-            joints=arrays[f"{data}/{error}/preds"],
-            areas=boxes[:, 4],
-            scores=boxes[:, 5],
-            species=species,
-            categories=truth.categories,
-        )
-        return table, cases[case]
-
-    return load
-
+# --- the reference's own numbers -----------------------------------------------------------------
 
 NAMES = ("AP", "AP .5", "AP .75", "AP (M)", "AP (L)", "AR", "AR .5", "AR .75", "AR (M)", "AR (L)")
+# The suppression that a case names; one that names none took the hard one.
+SUPPRESSION: dict[str, bool | Literal["soft"]] = {"nms": True, "soft": "soft", "none": False}
+
+
+def test_reference(shared: Path) -> None:
+    cases = json.loads((shared / "reference/eval.json").read_text())
+    names = [name for name, case in cases.items() if "metrics" in case]
+    assert len(names) >= 2
+    for name in names:
+        case, truth, table = reference_case(shared, name)
+        kind = SUPPRESSION.get(name.split("/")[1], True)
+        scores = score_keypoints(truth, table, rescore=True, oks_nms=kind)
+        assert_close(scores, expected_scores(case), 1e-6)
+        kept = ranked(table, True, kind)
+        assert len(kept) == case["kept"]
+        if "rescored_first20" in case:  # image, species and score
+            rows = np.stack([truth.frames.ids[kept.frame], kept.species, kept.scores], axis=1)
+            np.testing.assert_allclose(rows[:20], case["rescored_first20"], rtol=1e-7)
+
+
+def reference_case(shared: Path, name: str) -> tuple[dict[str, Any], PoseTable, PoseTable]:
+    """What the reference says of a case of `eval.json`, its annotations and its predictions."""
+    cases = json.loads((shared / "reference/eval.json").read_text())
+    arrays = np.load(shared / "reference/eval.npz")
+    data, error = name.split("/")[0], name.split("/")[-1]
+    if data == "synth":
+        path = shared / "reference/eval_synth_gt.json.gz"
+        truth = parse_coco(json.loads(gzip.decompress(path.read_bytes())), path)
+    else:
+        truth = read_coco(shared / "data/ap10k_sample/test_ap10k.json")
+    files = cases["synth/instances" if data == "synth" else name]["image_files"]
+    frame_of = {file: row for row, file in enumerate(truth.frames.names)}
+    frame = np.array([frame_of[Path(file).name] for file in files])
+    # The reference predicts for every annotation with joints that is no crowd, in file order.
+    real = truth[(truth.num_joints > 0) & ~truth.crowd]
+    order = np.argsort(real.frame, kind="stable")
+    species = np.empty(len(frame), np.int64)
+    species[np.argsort(frame, kind="stable")] = real.species[order]
+    boxes = arrays[f"{data}/{error}/boxes"]
+    table = PoseTable.make(
+        truth.frames,
+        frame,
+        joints=arrays[f"{data}/{error}/preds"],
+        areas=boxes[:, 4],
+        scores=boxes[:, 5],
+        species=species,
+        categories=truth.categories,
+    )
+    return cases[name], truth, table
 
 
 def expected_scores(case: dict[str, Any]) -> dict[str, float]:
@@ -328,17 +376,12 @@ def expected_scores(case: dict[str, Any]) -> dict[str, float]:
     }
 
 
-def test_reference_on_synthetic_animals(shared: Path, reference: Callable[..., Any]) -> None:
-    path = shared / "reference/eval_synth_gt.json.gz"
-    truth = parse_coco(json.loads(gzip.decompress(path.read_bytes())), path)
-    table, case = reference("synth/nms/0.01", truth)
-    scores = score_keypoints(truth, table, rescore=True, oks_nms=True)
-    assert_close(scores, expected_scores(case), 1e-6)
-
-
-def test_reference_on_real_annotations(shared: Path, reference: Callable[..., Any]) -> None:
-    truth = read_coco(shared / "data/ap10k_sample/test_ap10k.json")
-    table, case = reference("ap10k_test/0.05", truth)
-    assert_close(
-        score_keypoints(truth, table, rescore=True, oks_nms=True), expected_scores(case), 1e-6
-    )
+@pytest.mark.parametrize("soft", [False, True])
+def test_suppression_on_the_reference_predictions(soft: bool, shared: Path) -> None:
+    """Without duplicates dropped, and softly: what is handed on is all, or the 20 best a frame."""
+    _, truth, table = reference_case(shared, "synth/nms/0.01")
+    kept = ranked(table, True, "soft" if soft else False)
+    assert len(kept) == len(table) == 563  # no frame has more than 20
+    scores = score_keypoints(truth, table, True, "soft" if soft else False)
+    assert_close(scores, score_keypoints(truth, kept), 1e-12)
+    assert scores["AP"] > score_keypoints(truth, table, True, True)["AP"]

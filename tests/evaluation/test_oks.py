@@ -3,9 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from aptv2.evaluation.oks import MAX_KEPT, oks, suppress, suppress_softly
+from aptv2.evaluation import oks as oks_module
+from aptv2.evaluation.oks import MAX_KEPT, frame_pairs, oks, suppress, suppress_softly
 
 SIGMAS = np.array([0.5, 0.25])
+ONE = np.zeros(MAX_KEPT + 1, np.int64)  # the frame that all animals are in
 
 
 def pose(x: float) -> np.ndarray:
@@ -34,7 +36,7 @@ def test_animals_without_area() -> None:
 
 def test_near_duplicates_fall_to_the_best() -> None:
     joints = np.stack([pose(0), pose(0.1), pose(50), pose(50.1)])
-    kept = suppress(joints, np.full(4, 100.0), np.array([0.5, 0.9, 0.3, 0.1]), SIGMAS)
+    kept = suppress(ONE[:4], joints, np.full(4, 100.0), np.array([0.5, 0.9, 0.3, 0.1]), SIGMAS)
     assert kept.tolist() == [1, 2]
 
 
@@ -42,17 +44,21 @@ def test_the_threshold_itself_is_kept() -> None:
     joints, areas = np.stack([pose(0), pose(1)]), np.full(2, 100.0)
     alike = float(oks(joints[0], joints[1:], 100.0, areas[1:], SIGMAS)[0])
     scores = np.array([0.9, 0.5])
-    assert suppress(joints, areas, scores, SIGMAS, threshold=alike).tolist() == [0, 1]
-    assert suppress(joints, areas, scores, SIGMAS, threshold=alike - 1e-9).tolist() == [0]
+    assert suppress(ONE[:2], joints, areas, scores, SIGMAS, threshold=alike).tolist() == [0, 1]
+    assert suppress(ONE[:2], joints, areas, scores, SIGMAS, threshold=alike - 1e-9).tolist() == [0]
 
 
 def test_of_equal_scores_the_later_stays() -> None:
-    assert suppress(np.stack([pose(0)] * 3), np.ones(3), np.ones(3), SIGMAS).tolist() == [2]
+    assert suppress(ONE[:3], np.stack([pose(0)] * 3), np.ones(3), np.ones(3), SIGMAS).tolist() == [
+        2
+    ]
 
 
 def test_softly_nothing_is_lost_up_to_the_limit() -> None:
     joints = np.stack([pose(0)] * MAX_KEPT)
-    kept = suppress_softly(joints, np.ones(MAX_KEPT), np.linspace(0.1, 1, MAX_KEPT), SIGMAS)
+    kept = suppress_softly(
+        ONE[:MAX_KEPT], joints, np.ones(MAX_KEPT), np.linspace(0.1, 1, MAX_KEPT), SIGMAS
+    )
     assert sorted(kept.tolist()) == list(range(MAX_KEPT))
 
 
@@ -60,7 +66,7 @@ def test_softly_duplicates_go_first_where_there_are_too_many() -> None:
     # A weak animal alone stays; of 20 that stand on one spot the last in rank goes.
     joints = np.stack([*[pose(0)] * MAX_KEPT, pose(500)])
     scores = np.append(np.linspace(0.5, 1, MAX_KEPT), 0.1)
-    kept = suppress_softly(joints, np.ones(MAX_KEPT + 1), scores, SIGMAS).tolist()
+    kept = suppress_softly(ONE, joints, np.ones(MAX_KEPT + 1), scores, SIGMAS).tolist()
     # Each that is chosen takes the others down to exp(-1 / 0.9) = 0.33 of their scores.
     assert kept[:4] == [19, 18, 17, 20]
     assert sorted(kept) == list(range(1, 21))
@@ -68,4 +74,30 @@ def test_softly_duplicates_go_first_where_there_are_too_many() -> None:
 
 @pytest.mark.parametrize("choose", [suppress, suppress_softly])
 def test_no_animal(choose: type[suppress]) -> None:
-    assert choose(np.zeros((0, 2, 3)), np.zeros(0), np.zeros(0), SIGMAS).shape == (0,)
+    assert choose(ONE[:0], np.zeros((0, 2, 3)), np.zeros(0), np.zeros(0), SIGMAS).shape == (0,)
+
+
+@pytest.mark.parametrize("block", [1, 7, 2**16])
+@pytest.mark.parametrize("choose", [suppress, suppress_softly])
+def test_frames_are_apart(
+    choose: type[suppress], block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many frames at once are as each alone, however many pairs are worked on at a time."""
+    monkeypatch.setattr(oks_module, "_BLOCK", block)
+    rng = np.random.default_rng(0)
+    frame, x = rng.choice([3, 5, 9], 90), rng.integers(0, 3, 90) + rng.random(90) / 10
+    joints, areas = np.stack([pose(float(v)) for v in x]), np.full(90, 20.0)
+    scores = rng.integers(0, 10, 90) / 10
+    alone = [
+        rows[choose(frame[rows], joints[rows], areas[rows], scores[rows], SIGMAS)]
+        for rows in (np.flatnonzero(frame == number) for number in (3, 5, 9))
+    ]
+    together = choose(frame, joints, areas, scores, SIGMAS)
+    assert together.tolist() == np.concatenate(alone).tolist()
+    assert 3 < len(together) < 90
+
+
+def test_pairs_of_one_frame() -> None:
+    first, second = np.array([4, 1, 4, 2]), np.array([1, 4, 4, 7])
+    pairs = [tuple(pair) for part in frame_pairs(first, second) for pair in zip(*part, strict=True)]
+    assert pairs == [(0, 1), (0, 2), (1, 0), (2, 1), (2, 2)]

@@ -1,0 +1,47 @@
+"""The report of `aptv2 test` on a terminal."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+_COLUMNS = ("AP50", "AP75", "APM", "APL", "AR")
+_LIFTED = "AP_all_detections"
+
+
+def print_report(report: dict[str, Any]) -> None:
+    """Print AP of all, easy and hard animals, then of all by family and by species, in percent.
+
+    AP with every detection of a frame is shown where a frame holds more than COCO's limit of them.
+    """
+    parts = report["scores"]
+    columns = [*_COLUMNS, *([_LIFTED] if parts["all"]["frames_over_limit"] else [])]
+    overall: dict[str, dict[str, Any]] = {}
+    for name, scores in parts.items():
+        overall |= {name.upper(): scores, f"{name.upper()}, pooled": scores["pooled"]}
+    console = Console()
+    title = f"{report['animals']:,} animals in {report['frames']:,} frames"
+    console.print(_table(f"{title}: means over species, and pooled", overall, columns))
+    console.print(_table("By family", parts["all"]["by_family"], columns))
+    console.print(_table("By species", parts["all"]["by_species"], columns))
+
+
+def _table(title: str, rows: dict[str, dict[str, Any]], columns: list[str]) -> Table:
+    table = Table(title=title)
+    table.add_column()
+    for name in ("AP", "95 %", *columns):
+        table.add_column("AP, no limit" if name == _LIFTED else name, justify="right")
+    for name, scores in rows.items():
+        low, high = scores.get("AP_interval", (math.nan, math.nan))
+        interval = "-" if math.isnan(low) else f"{_percent(low)}-{_percent(high)}"
+        rest = [_percent(scores[key]) for key in columns]
+        table.add_row(escape(name), _percent(scores["AP"]), interval, *rest)
+    return table
+
+
+def _percent(value: float) -> str:
+    return "-" if math.isnan(value) else f"{100 * value:.1f}"

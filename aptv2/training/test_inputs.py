@@ -1,0 +1,143 @@
+"""What a pose network is tested on: the animals of a split, and boxes that a detector gave."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+
+from aptv2.datasets import annotation_files, read_annotations, read_coco
+from aptv2.datasets.aptv2 import together
+from aptv2.datasets.records import Records, check_there, load_json
+from aptv2.datasets.splits import Subset, clips_of, subset
+from aptv2.errors import InputError
+from aptv2.tables import PoseTable
+
+Split = Literal["train", "val", "test"]
+
+
+def read_split(data: str | Path, split: Split = "val", which: Subset = "all") -> PoseTable:
+    """The annotated animals of a split.
+
+    Parameters
+    ----------
+    data
+        An APTv2 release in either layout; or a folder with one annotation file a split, named
+        after it (`val.json`, `annotations/person_keypoints_val.json`); or one annotation file of
+        any format, which is taken whole.
+    split, which
+        Which part of it.
+
+    Raises
+    ------
+    InputError
+        Where the split is not there, a file is wrong, or the images are not there.
+    """
+    if split not in get_args(Split):
+        raise InputError(f"there is no split '{split}'; give one of {', '.join(get_args(Split))}.")
+    root = Path(data)
+    check_there(root)
+    files = {} if root.is_file() else annotation_files(root)
+    own_file = files.get(f"{split}_{which}")
+    if root.is_file():
+        table = read_annotations(root)
+    elif own_file:
+        table = read_coco(own_file, _images(root))
+    else:
+        table = _of_folder(root, files, split)
+    if table.root is None or not table.root.is_dir():
+        raise InputError(
+            f"{root}: the images that its annotations name are not there; put them beside the "
+            "annotations, or in data/ of an APTv2 release."
+        )
+    return table if own_file else subset(table, which)
+
+
+def _of_folder(root: Path, files: dict[str, Path], split: Split) -> PoseTable:
+    whole = [files[split]] if split in files else []
+    parts = whole or [files[name] for name in (f"{split}_easy", f"{split}_hard") if name in files]
+    if parts:
+        return together([read_coco(path, _images(root)) for path in parts], parts)
+    places = [root, root / "annotations"]
+    found = {path for place in places for path in place.glob("*.json")}
+    named = sorted(path for path in found if split in path.stem.lower().split("_"))
+    if len(named) == 1:
+        return read_annotations(named[0])
+    names = ", ".join(sorted(path.stem for path in found)[:9]) or "no annotation file"
+    raise InputError(f"{root} holds no annotations of {split} ({names}); give a folder with them.")
+
+
+def _images(root: Path) -> Path | None:
+    """Where a release keeps its images, unless they lie where a COCO file's are looked for."""
+    return root / "data" if (root / "data").is_dir() else None
+
+
+def given_boxes(path: str | Path, truth: PoseTable) -> PoseTable:
+    """Boxes of a detector as a table without joints, over the frames of the ground truth.
+
+    Parameters
+    ----------
+    path
+        COCO results: `image_id`, `category_id`, `bbox`, `score` a detection.
+    truth
+        The animals that are tested on. As a split of APTv2 lists the images of all splits, boxes
+        in clips that show none of these animals are left out.
+
+    Raises
+    ------
+    InputError
+        Where the file is wrong, or has no box in these clips.
+    """
+    path = Path(path)
+    detections = Records(path, "detection", load_json(path))
+    if unknown := set(detections.integers("image_id").tolist()) - set(truth.frames.ids.tolist()):
+        raise InputError(
+            f"{path}: image id {min(unknown)} is not in the annotations; give boxes for the same "
+            "images."
+        )
+    boxes = detections.rows("bbox", 4)
+    detections.refuse_negative("bbox", boxes[:, 2:])
+    known = np.array(sorted(truth.categories), np.int64)
+    detections.lookup("category_id", known, "category of the ground truth")
+    table = PoseTable.make(
+        truth.frames,
+        detections.lookup("image_id", truth.frames.ids, "image of the ground truth"),
+        boxes=boxes,
+        scores=detections.floats("score"),
+        species=detections.integers("category_id"),
+        joints=np.zeros((len(boxes), len(truth.skeleton), 3)),
+        skeleton=truth.skeleton,
+        categories=truth.categories,
+        root=truth.root,
+    )
+    clips = clips_of(truth)
+    inside = np.isin(clips[table.frame], clips[truth.frame]) & (table.boxes[:, 2:] > 0).all(axis=1)
+    if not inside.any():
+        raise InputError(f"{path}: no box is in a clip of the animals that are tested on.")
+    if not inside.all():
+        warnings.warn(
+            f"{path}: {np.count_nonzero(~inside)} boxes are left out: they are in other clips, or "
+            "have no area.",
+            stacklevel=2,
+        )
+    return table[inside]
+
+
+def annotated_boxes(truth: PoseTable) -> PoseTable:
+    """The boxes of the animals that the reference predicts: those with joints, and no crowds.
+
+    An animal without a box gets one around its joints.
+    """
+    table = truth.with_joint_boxes()
+    usable = (table.num_joints > 0) & ~table.crowd & (table.boxes[:, 2:] > 0).all(axis=1)
+    blank = replace(
+        table,
+        joints=np.zeros_like(table.joints),
+        scores=np.full(len(table), math.nan, np.float32),
+        crowd=np.zeros(len(table), bool),
+    )
+    return blank[usable]

@@ -1,0 +1,129 @@
+"""A pose network's test: its poses of a split, scored as the APTv2 paper scores them."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import orjson
+
+from aptv2.datasets.splits import DIFFICULTIES, difficulty_of, subset
+from aptv2.errors import InputError
+from aptv2.evaluation.keypoints import ranked, score_keypoints
+from aptv2.export import write_coco_results
+from aptv2.files import atomic_write
+from aptv2.inference.chunks import predict_in_chunks
+from aptv2.models.pose import PoseModel
+from aptv2.tables import PoseTable
+from aptv2.training.test_inputs import annotated_boxes, given_boxes
+
+RESULTS, REPORT, CHUNKS = "predictions.json", "report.json", "chunks"
+
+
+def score_pose_model(
+    model: PoseModel,
+    truth: PoseTable,
+    output: str | Path,
+    *,
+    boxes: str | Path | None = None,
+    flip: bool = True,
+    oks_nms: bool | Literal["soft"] = True,
+    devices: int = 1,
+    resume: bool = False,
+    resamples: int = 1000,
+    seed: int = 0,
+    about: dict[str, Any] | None = None,
+    progress: bool = False,
+) -> dict[str, Any]:
+    """Pose the animals of a split and score the poses; by default as the official test does.
+
+    Parameters
+    ----------
+    model
+        The pose network.
+    truth
+        The annotated animals, with their images (:func:`aptv2.training.test_inputs.read_split`).
+    output
+        Folder for `predictions.json`, the COCO results that the scores are of (rescored, without
+        duplicates, without boxes, as the official ones), and `report.json`, what is returned. What
+        is not finished lies in `chunks/` there.
+    boxes
+        COCO results with the boxes of a detector; left out, the annotated ones are used.
+    flip
+        Average over the mirrored crops as well.
+    oks_nms
+        Drop near-duplicates, as in :func:`aptv2.score_keypoints`.
+    devices, resume, progress
+        As in :func:`aptv2.inference.chunks.predict_in_chunks`.
+    resamples, seed
+        Of the confidence intervals, as in :func:`aptv2.score_keypoints`.
+    about
+        What else the report is to say.
+
+    Returns
+    -------
+    dict
+        `settings`, `animals`, `frames`, and `scores`: those of :func:`aptv2.score_keypoints` under
+        `all`, and under `easy` and `hard` where the images lie in folders of these names.
+
+    Raises
+    ------
+    InputError
+        Where data, boxes and network do not fit together, or the output cannot be written.
+    """
+    if len(model.skeleton) != len(truth.skeleton):
+        raise InputError(
+            f"The network predicts {len(model.skeleton)} joints, but the animals of {truth.root} "
+            f"have {len(truth.skeleton)}; give weights for the same joints."
+        )
+    folder = Path(output)
+    targets = annotated_boxes(truth) if boxes is None else given_boxes(boxes, truth)
+    if not len(targets):
+        raise InputError(f"{truth.root}: there is no annotated animal to test on.")
+    poses = predict_in_chunks(
+        model,
+        targets,
+        folder / CHUNKS,
+        flip=flip,
+        devices=devices,
+        resume=resume,
+        progress=progress,
+    )
+    unboxed = np.full_like(poses.boxes, np.nan)
+    found = ranked(replace(poses, scores=targets.scores, boxes=unboxed), True, oks_nms)
+    report = {
+        "settings": {
+            **(about or {}),
+            "boxes": "annotated" if boxes is None else str(boxes),
+            "flip_test": flip,
+            "oks_nms": oks_nms,
+            "number_type": str(next(model.parameters()).dtype).removeprefix("torch."),
+            "resamples": resamples,
+            "seed": seed,
+            "aptv2": version("aptv2"),
+        },
+        "animals": len(truth),
+        "frames": len(np.unique(truth.frame)),
+        "predictions": len(found),
+        "scores": _scores(truth, found, resamples, seed),
+    }
+    write_coco_results(found, folder / RESULTS)
+    with atomic_write(folder / REPORT) as temporary:
+        temporary.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2))
+    shutil.rmtree(folder / CHUNKS)
+    return report
+
+
+def _scores(truth: PoseTable, found: PoseTable, resamples: int, seed: int) -> dict[str, Any]:
+    """Scores of all animals and, where there are both, of the easy and the hard ones."""
+    parts = {"all": (truth, found)}
+    if set(DIFFICULTIES) <= set(difficulty_of(truth)[truth.frame].tolist()):
+        parts |= {name: (subset(truth, name), subset(found, name)) for name in DIFFICULTIES}
+    return {
+        name: score_keypoints(animals, poses, resamples=resamples, seed=seed)
+        for name, (animals, poses) in parts.items()
+    }
