@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aptv2.cli.onnx import export
+
 if TYPE_CHECKING:
     from aptv2.weights.download import Progress
 
@@ -97,6 +99,9 @@ def convert(
     with _shown(source) as progress:
         path = convert_weights(source, build, destination, expert, name, progress)
     typer.echo(f"Written: {path}")
+
+
+weights.command()(export)
 
 
 @contextmanager

@@ -93,7 +93,7 @@ class Block(nn.Module):
         return x.permute(0, 3, 1, 2) + self.drop_path(ffn)
 
 
-class Module(nn.Module):
+class HighResolutionModule(nn.Module):
     """Branches at several resolutions, which then exchange what they found.
 
     Parameters
@@ -158,7 +158,7 @@ class HRFormer(nn.Module):
             count = MODULES[branches - 2]
             return nn.Sequential(
                 *[
-                    Module(
+                    HighResolutionModule(
                         widths[:branches],
                         numbers[:branches],
                         outputs if number == count - 1 else branches,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
-import numpy as np
+import torch
 from torch import Tensor, nn
 
-from aptv2 import codecs, crops
+from aptv2.errors import InputError
 from aptv2.models.heads import HeatmapHead
 from aptv2.models.hrformer import HRFormer
 from aptv2.models.pose import PoseModel
@@ -43,28 +44,29 @@ class HeatmapPose(PoseModel):
         skeleton: Skeleton,
         udp: bool,
     ) -> None:
-        super().__init__(input_size, skeleton, udp)
+        super().__init__(input_size, skeleton, udp, "udp" if udp else "quarter", mmpose_crops=True)
         self.body, self.head = body, head
 
     def forward(self, images: Tensor) -> Tensor:
         """Heatmaps, float32 (N, K, H/4, W/4), 1 at the peak of a joint."""
         return self.head(self.body(images.to(self.head.final_layer.weight.dtype))[0])
 
-    def decode(self, heatmaps: Tensor) -> Tensor:
-        return codecs.decode_udp(heatmaps) if self.udp else codecs.decode_quarter(heatmaps)
+    def train(self, mode: bool = True) -> HeatmapPose:
+        """As in torch; on a processor, training is laid out channels first.
 
-    def crop(self, frame: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Crops as MMPose makes them: of boxes inside the frame, without smoothing."""
-        boxes = crops.clean_boxes(boxes, (frame.shape[0], frame.shape[1]))
-        matrices = self.crop_matrices(boxes)
-        return crops.sample(frame, matrices, self.input_size, antialias=False), matrices
+        There torch sums the batch statistics of channels-last pictures in float32 and others in
+        float64: outputs of a ResNet in training mode then differ four times as much.
+        """
+        if mode and next(self.parameters()).device.type == "cpu":
+            self.to(memory_format=torch.contiguous_format)
+        return super().train(mode)
 
 
 @dataclass(frozen=True)
 class _Recipe:
     """What a name stands for."""
 
-    body: Callable[[], nn.Module]
+    body: Callable[..., nn.Module]
     channels: int  # of the body's output
     upsamplings: int = 0  # in the head
     input_size: tuple[int, int] = (256, 256)
@@ -73,7 +75,14 @@ class _Recipe:
 
 def _vitpose(width: int, depth: int, heads: int, drop_path: float) -> _Recipe:
     size = (256, 192)
-    body = partial(VisionTransformer, size, width, depth, heads, drop_path)
+    body = partial(
+        VisionTransformer,
+        input_size=size,
+        width=width,
+        depth=depth,
+        heads=heads,
+        drop_path=drop_path,
+    )
     return _Recipe(body, width, upsamplings=2, input_size=size, udp=True)
 
 
@@ -93,7 +102,17 @@ _RECIPES = {
 NAMES = tuple(_RECIPES)
 
 
-def build(name: str, skeleton: Skeleton = ANIMAL17) -> HeatmapPose:
+def uses_udp(name: str) -> bool:
+    """Whether a network's crops and heatmaps follow UDP, see :mod:`aptv2.crops`."""
+    return _RECIPES[name].udp
+
+
+def build(
+    name: str,
+    skeleton: Skeleton = ANIMAL17,
+    input_size: tuple[int, int] | None = None,
+    drop_path: float | None = None,
+) -> HeatmapPose:
     """An untrained network of the paper, in training mode.
 
     Parameters
@@ -102,7 +121,22 @@ def build(name: str, skeleton: Skeleton = ANIMAL17) -> HeatmapPose:
         One of `NAMES`.
     skeleton
         The joints, one heatmap each.
+    input_size
+        Height and width of the crops in pixels; default: the paper's.
+    drop_path
+        Chance that training skips the last block; default: the paper's. Transformers alone have it.
+
+    Raises
+    ------
+    InputError
+        Where `drop_path` is given for a network that has none.
     """
     recipe = _RECIPES[name]
+    size = input_size or recipe.input_size
+    options: dict[str, Any] = {"input_size": size} if name.startswith("vitpose") else {}
+    if drop_path is not None:
+        if not name.startswith(("vitpose", "hrformer")):
+            raise InputError(f"{name} has no drop path; leave it out")
+        options["drop_path"] = drop_path
     head = HeatmapHead(recipe.channels, len(skeleton), recipe.upsamplings)
-    return HeatmapPose(recipe.body(), head, recipe.input_size, skeleton, recipe.udp)
+    return HeatmapPose(recipe.body(**options), head, size, skeleton, recipe.udp)

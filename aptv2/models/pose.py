@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -13,12 +15,18 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 BATCH = 64  # crops that go through a network at once
 
+Decoding = Literal["newton", "quarter", "udp"]
+_DECODERS = {
+    "newton": codecs.decode_newton,
+    "quarter": codecs.decode_quarter,
+    "udp": codecs.decode_udp,
+}
+
 
 class PoseModel(nn.Module):
     """A top-down pose network.
 
-    A subclass gives `forward` (images -> heatmaps) and `decode` (heatmaps -> joints in heatmap
-    pixels).
+    A subclass gives `forward`: images -> heatmaps.
 
     Parameters
     ----------
@@ -28,19 +36,30 @@ class PoseModel(nn.Module):
         The joints, one heatmap each.
     udp
         The convention of crops and heatmaps, see :mod:`aptv2.crops`.
+    decoding
+        How joints are read from heatmaps: a function `decode_...` of :mod:`aptv2.codecs`.
+    mmpose_crops
+        Whether crops are made as MMPose makes them: of boxes inside the frame, without smoothing.
     """
 
     def __init__(
-        self, input_size: tuple[int, int], skeleton: Skeleton = ANIMAL17, udp: bool = True
+        self,
+        input_size: tuple[int, int],
+        skeleton: Skeleton = ANIMAL17,
+        udp: bool = True,
+        decoding: Decoding = "newton",
+        mmpose_crops: bool = False,
     ) -> None:
         super().__init__()
         self.input_size = input_size
         self.skeleton = skeleton
         self.udp = udp
+        self.decoding = decoding
+        self.mmpose_crops = mmpose_crops
 
     def decode(self, heatmaps: Tensor) -> Tensor:
         """Joints (N, K, 3): x and y in heatmap pixels, and a score."""
-        raise NotImplementedError
+        return _DECODERS[self.decoding](heatmaps)
 
     def forward_flip(self, images: Tensor) -> Tensor:
         """Heatmaps averaged over the images and their mirror images (the flip test)."""
@@ -85,8 +104,11 @@ class PoseModel(nn.Module):
 
     def crop(self, frame: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Crops around N,4 boxes: uint8 (N, height, width, 3), and transforms (N, 2, 3) to them."""
+        if self.mmpose_crops:
+            boxes = crops.clean_boxes(boxes, (frame.shape[0], frame.shape[1]))
         matrices = self.crop_matrices(boxes)
-        return crops.sample(frame, matrices, self.input_size), matrices
+        smooth = not self.mmpose_crops
+        return crops.sample(frame, matrices, self.input_size, antialias=smooth), matrices
 
     def crop_matrices(self, boxes: np.ndarray) -> np.ndarray:
         """Transforms (N, 2, 3) from the frame to the crops around N,4 boxes."""

@@ -14,6 +14,7 @@ from aptv2.models import paper
 from aptv2.models.lite.detector import LiteDetector
 from aptv2.models.lite.network import LiteNetwork, LitePose, fuse
 from aptv2.models.lite.tracker import LiteTracker
+from aptv2.models.onnx import OnnxPose
 from aptv2.models.pose import PoseModel
 from aptv2.skeleton import ANIMAL17
 from aptv2.weights import find_weights, how_to_get, load_pose_weights
@@ -22,6 +23,7 @@ from aptv2.weights.files import load_weights, read_weights
 EMBEDDED = Path(__file__).parents[1] / "assets" / "lite.safetensors"
 Dtype = Literal["float32", "bfloat16", "auto"]
 DTYPES = get_args(Dtype)
+POSE_NETWORKS = ("lite", *paper.NAMES)
 
 
 def load_pose_model(
@@ -30,6 +32,7 @@ def load_pose_model(
     device: str | torch.device | None = None,
     dtype: Dtype = "float32",
     expert: str | None = None,
+    compile: bool = False,
 ) -> PoseModel:
     """A pose network in eval mode.
 
@@ -37,17 +40,21 @@ def load_pose_model(
     ----------
     name
         `lite`, or a network of the paper: `res50`, `res101`, `hrnet_w32`, `hrnet_w48`,
-        `hrformer_s`, `hrformer_b`, `vitpose_s`, `vitpose_b`, `vitpose_l`, `vitpose_h`.
+        `hrformer_s`, `hrformer_b`, `vitpose_s`, `vitpose_b`, `vitpose_l`, `vitpose_h`. Or an ONNX
+        file of `aptv2 weights export`, which says itself what it is.
     weights
         A weights file; None for the embedded weights, or those that `aptv2 weights pull` fetched;
         "random" for none. Networks of the paper also take a checkpoint of MMPose or a folder of
-        Hugging Face's VitPose as it is.
+        Hugging Face's VitPose as it is, or an ONNX file, which ONNX Runtime computes.
     device
         Where it runs; a GPU where there is one, else the processor.
     dtype
         "auto" takes bfloat16 where the processor computes with it, float32 elsewhere.
     expert
         Which network of a ViTPose++ checkpoint: `ap10k`, `apt36k`, `coco`, ...
+    compile
+        Let torch.compile make it faster, for long work: the first batch, and the first of another
+        size, then take a minute. Needs a C++ compiler where there is no GPU.
 
     Returns
     -------
@@ -59,19 +66,56 @@ def load_pose_model(
     InputError
         Where the name is not known, the weights do not fit, or there are none.
     """
-    _refuse_unknown(name, ("lite", *paper.NAMES))
+    file = name if weights is None else weights
+    if Path(file).suffix == ".onnx":
+        if compile or expert:
+            raise InputError(f"{file}: an ONNX file is used as it is; leave out compile and expert")
+        return _onnx_model(file, None if weights is None else name, device, dtype)
+    model = _pose_model(name, weights, device, dtype, expert)
+    if compile:
+        model.compile()
+    return model
+
+
+def _pose_model(
+    name: str,
+    weights: str | Path | None,
+    device: str | torch.device | None,
+    dtype: Dtype,
+    expert: str | None,
+) -> PoseModel:
+    _refuse_unknown(name, POSE_NETWORKS)
     if name == "lite":
         return LitePose(_lite(name, weights, device, dtype)).eval()
     place = _device(device)
     number = _number(dtype, place)
-    model = paper.build(name)
-    if weights != "random":
+    if weights == "random":
+        model = paper.build(name)
+    else:
         source = find_weights(name) if weights is None else weights
         if source is None:
             raise InputError(how_to_get(name))
+        with torch.device(
+            "meta"
+        ):  # drawing a large ViT's numbers only to replace them takes longer
+            model = paper.build(name)
         load_pose_weights(model, name, source, expert)
     model.eval().requires_grad_(False)
     return model.to(device=place, dtype=number).to(memory_format=torch.channels_last)
+
+
+def _onnx_model(
+    path: str | Path, name: str | None, device: str | torch.device | None, dtype: Dtype
+) -> OnnxPose:
+    """An ONNX file; where a name is given, one of that network."""
+    if name is not None:
+        _refuse_unknown(name, POSE_NETWORKS)
+    if _number(dtype, torch.device("cpu")) is torch.bfloat16 and dtype != "auto":
+        raise InputError(f"{path}: an ONNX file computes in float32; give that or 'auto'")
+    model = OnnxPose(path, None if device is None else _device(device))
+    if name not in (None, model.network):
+        raise InputError(f"{path}: holds {model.network}, not {name}; load it as '{model.network}'")
+    return model
 
 
 def load_detector(

@@ -145,6 +145,13 @@ class TestPaper:
         for name, tensor in saved.items():
             assert torch.equal(found[name], tensor)
 
+    def test_training_is_laid_out_channels_first(self, checkpoint: Path) -> None:
+        model = load_pose_model("hrformer_s", checkpoint, "cpu")
+        kernel = model.body.conv2.weight
+        assert kernel.is_contiguous(memory_format=torch.channels_last)
+        model.train()
+        assert kernel.is_contiguous()
+
     def test_bfloat16(self, checkpoint: Path) -> None:
         model = load_pose_model("hrformer_s", checkpoint, "cpu", "bfloat16")
         assert {p.dtype for p in model.parameters()} == {torch.bfloat16}

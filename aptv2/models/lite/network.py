@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from aptv2.codecs import decode_newton
 from aptv2.models.lite.body import Body, FoldedConv
 from aptv2.models.lite.detection import DetectionHead
 from aptv2.models.lite.pose import PoseHead, probabilities
@@ -40,9 +39,6 @@ class LitePose(PoseModel):
     def forward(self, images: Tensor) -> Tensor:
         """Heatmaps (N, K, H/4, W/4), 1 at the peak of a joint that is surely there."""
         return probabilities(*self.head(self.body(images)))
-
-    def decode(self, heatmaps: Tensor) -> Tensor:
-        return decode_newton(heatmaps)
 
 
 def fuse(module: nn.Module) -> nn.Module:
