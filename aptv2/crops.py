@@ -195,7 +195,7 @@ def _shrink(
     frame: np.ndarray, matrix: np.ndarray, size: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """The part of a frame that a crop shows, averaged over whole pixels, and its transform."""
-    scale = np.sqrt(abs(np.linalg.det(matrix[:, :2])))
+    scale = scale_of(matrix)
     factor = int(1 / scale) if scale > 0 else 1
     if factor < 2:
         return frame, matrix
@@ -214,12 +214,7 @@ def _shrink(
     if right or bottom:  # the frame ends within a block: repeat its last pixels
         part = cv2.copyMakeBorder(part, 0, int(bottom), 0, int(right), cv2.BORDER_REPLICATE)
     small = cv2.resize(part, blocks.tolist(), interpolation=cv2.INTER_AREA)
-    # Pixel i of the small picture is the mean of factor*i … factor*i + factor-1.
-    to_frame = np.array([[factor, 0, x0], [0, factor, y0]], np.float64)
-    to_frame[:, 2] += (factor - 1) / 2
-    moved = matrix[:, :2] @ to_frame
-    moved[:, 2] += matrix[:, 2]
-    return small, moved
+    return small, for_part(matrix, low, 1 / factor)
 
 
 def _fixed_point_grid(

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+_MOST_LETTERS = 1000
+
 
 class InputError(ValueError):
-    """Something a user gave cannot be used. The command line prints it and exits with 2."""
+    """Something a user gave cannot be used. The command line prints it and exits with 2.
+
+    A sentence that quotes a huge value loses its middle: where it is and what to do stay.
+    """
+
+    def __init__(self, sentence: str) -> None:
+        if len(sentence) > _MOST_LETTERS:
+            sentence = f"{sentence[:600]} … {sentence[-300:]}"
+        super().__init__(sentence)
 
 
 class BrokenVideoError(InputError):

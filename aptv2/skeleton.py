@@ -52,7 +52,7 @@ class Skeleton:
         if not self.sigmas:
             object.__setattr__(self, "sigmas", (0.067,) * count)
         if len(self.sigmas) != count:
-            raise ValueError(f"{count} joints but {len(self.sigmas)} sigmas")
+            raise ValueError(f"joints: {count}, sigmas: {len(self.sigmas)}; each needs one")
         if not all(0 < sigma < math.inf for sigma in self.sigmas):
             raise ValueError("a sigma is not a positive number")
         if any(not 0 <= joint < count for limb in self.limbs for joint in limb):

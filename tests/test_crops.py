@@ -182,6 +182,26 @@ class TestMatrices:
         assert crops.transform(matrices, np.empty((2, 0, 2))).shape == (2, 0, 2)
 
 
+class TestParts:
+    @pytest.mark.parametrize("scale", [1, 0.5, (0.25, 0.4), 3.0])
+    def test_a_point_of_the_part_goes_where_it_goes_from_the_frame(self, scale: Any) -> None:
+        matrix = one_matrix([3, 4, 50, 60], (64, 48), rotation=31, flip=True)[0]
+        low = np.array([7, 9])
+        pixel = np.array([[0, 0], [5, 2.5], [20, 30]])
+        in_frame = (pixel + 0.5) / np.array(scale) - 0.5 + low
+        moved = crops.for_part(matrix, low, scale)
+        np.testing.assert_allclose(
+            crops.transform(moved[None], pixel[None]),
+            crops.transform(matrix[None], in_frame[None]),
+            atol=1e-4,
+        )
+
+    @pytest.mark.parametrize("flip", [False, True])
+    def test_scale_of_a_turned_crop(self, flip: bool) -> None:
+        matrix = one_matrix([10, 20, 100, 100], (26, 26), rotation=33, flip=flip)[0]
+        assert crops.scale_of(matrix) == pytest.approx(25 / 100)
+
+
 class TestSample:
     def test_a_crop_of_the_whole_frame_is_the_frame(self) -> None:
         frame = np.random.default_rng(0).integers(0, 256, (37, 53, 3), np.uint8)

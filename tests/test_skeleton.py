@@ -91,7 +91,7 @@ def test_sigmas_where_none_are_given() -> None:
     ("wrong", "said"),
     [
         ({"names": ("a", "b", "a")}, "joint names repeat: a, b, a"),
-        ({"sigmas": (0.1,)}, "2 joints but 1 sigmas"),
+        ({"sigmas": (0.1,)}, "joints: 2, sigmas: 1"),
         ({"limbs": ((0, 2),)}, "outside 0 to 1"),
         ({"limbs": ((-1, 0),)}, "outside 0 to 1"),
         ({"sigmas": (0.1, 0)}, "not a positive number"),

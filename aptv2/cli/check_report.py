@@ -18,7 +18,7 @@ def print_report(report: Report) -> None:
     if differing := [total for total in report.totals if total.found != total.published]:
         console.print(_totals(differing))
     verdict = "[red]data would be lost[/]" if report.lost else "[green]usable as it is[/]"
-    console.print(f"{_plain(report.root)}: {verdict}; {report.images_checked:,} images decoded.")
+    console.print(f"{_plain(report.root)}: {verdict}; images decoded: {report.images_checked:,}.")
     if report.totals:
         same = len(report.totals) - len(differing)
         console.print(f"{same} of APTv2's {len(report.totals)} published totals are the same.")

@@ -96,7 +96,7 @@ def pack(
     settings = () if recipe is None else strongest(read_recipe(recipe))
     done = write_pack(source, output, *settings, workers=workers, progress=True)
     typer.echo(
-        f"Packed: {done.animals} animals in {done.shards} shards ({done.kept} were there), "
+        f"Packed: animals {done.animals:,}, shards {done.shards:,} (there before: {done.kept:,}), "
         f"{done.size / 1e6:.1f} MB in {output}"
     )
 

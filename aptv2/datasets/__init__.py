@@ -48,12 +48,14 @@ __all__ = [
 class Format(NamedTuple):
     """A file format: its name, how to know it, how to read it.
 
-    `recognise` and `read` get the path and what :func:`load_document` makes of it.
+    `recognise` and `read` get the path and what :func:`load_document` makes of it. `read_around`,
+    where there is one, leaves out files that are wrong, and hands each and its error on.
     """
 
     name: str
     recognise: Callable[[Path, Any], bool]
     read: Callable[[Path, Any], PoseTable]
+    read_around: Callable[[Path, Callable[[Path, InputError], None]], PoseTable] | None = None
 
 
 def _document(
@@ -91,7 +93,7 @@ FORMATS = (
     _folder("TrackingNet folders", is_trackingnet, read_trackingnet),
     _folder("DeepLabCut labels", is_deeplabcut, read_deeplabcut),
     _folder("CVAT folders", is_cvat_folder, read_cvat),
-    _folder("LabelMe folders", is_labelme_folder, read_labelme),
+    _folder("LabelMe folders", is_labelme_folder, read_labelme)._replace(read_around=read_labelme),
 )
 
 

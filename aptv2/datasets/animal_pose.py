@@ -106,7 +106,7 @@ def parse_animal_pose(
     ids, names = [], []
     for key, name in document["images"].items():
         if not (key.isascii() and key.isdigit() and len(key) <= 18):
-            raise InputError(f'{path}: "images": {key!r} is not the number of an image.')
+            raise InputError(f'{path}: "images": {key[:40]!r} is not the number of an image.')
         if not isinstance(name, str):
             raise InputError(f'{path}: "images": the file name of image {key} is not text.')
         if fault := fault_of(name):

@@ -114,8 +114,8 @@ def read_boxes(path: Path, count: int) -> tuple[np.ndarray, np.ndarray]:
         )
     if len(lines) not in (1, count):
         raise InputError(
-            f"{path} has {len(lines)} lines for {count} images; "
-            "it needs one for each, or the first alone."
+            f"{path}: lines {len(lines)}, images {count}; it needs a line for each image, or the "
+            "first alone."
         )
     boxes = boxes.reshape(-1, 4)
     negative = np.flatnonzero((boxes[:, 2:] < 0).any(axis=1))
@@ -138,7 +138,7 @@ def read_labels(path: Path, count: int) -> np.ndarray:
         wrong = next(i for i, field in enumerate(fields, 1) if _numbers([field]) is None)
         raise InputError(f"{path}: entry {wrong} is not a finite number; correct it.")
     if len(labels) != count:
-        raise InputError(f"{path} has {len(labels)} entries for {count} images; it needs one each.")
+        raise InputError(f"{path}: entries {len(labels)}, images {count}; it needs one for each.")
     return labels
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -132,18 +131,22 @@ def _skeleton_of(categories: Records, index: int) -> Skeleton:
         return ANIMAL17
     try:
         limbs = [(int(a), int(b)) for a, b in item.get("skeleton") or ()]
-        # COCO counts joints from 1; a 0 tells the files that do not.
-        start = 0 if any(0 in limb for limb in limbs) else 1
+    except (OverflowError, TypeError, ValueError):
+        categories.fail(index, "skeleton", "is not a list of pairs of whole numbers")
+    # COCO counts joints from 1; a 0 tells the files that do not.
+    start = 0 if any(0 in limb for limb in limbs) else 1
+    try:
         sigmas = tuple(float(sigma) for sigma in item.get("sigmas") or ())
-        limbs_from_0 = tuple((a - start, b - start) for a, b in limbs)
-        skeleton = Skeleton(names, limbs_from_0, sigmas)
-    except (OverflowError, TypeError, ValueError) as error:
-        categories.fail(index, "skeleton", f"does not fit its joints: {error}")
+    except (OverflowError, TypeError, ValueError):
+        categories.fail(index, "sigmas", "is not a list of numbers")
     try:
         pairs = tuple((names.index(a), names.index(b)) for a, b in item.get("flip_pairs") or ())
-        return replace(skeleton, pairs=pairs or skeleton.pairs)
-    except (TypeError, ValueError) as error:
-        categories.fail(index, "flip_pairs", f"is no list of pairs of its joints: {error}")
+    except (TypeError, ValueError):
+        categories.fail(index, "flip_pairs", "is not a list of pairs of its joints")
+    try:
+        return Skeleton(names, tuple((a - start, b - start) for a, b in limbs), sigmas, pairs=pairs)
+    except ValueError as error:
+        categories.fail(index, "keypoints", f"does not fit the rest of its category: {error}")
 
 
 def is_animal17(names: Sequence[str]) -> bool:

@@ -164,7 +164,10 @@ def _read_csv(path: Path) -> _Labels:
     width = len(rows[0])
     for number, row in enumerate(rows, 1):
         if len(row) != width:
-            raise InputError(f"{path}: row {number} has {len(row)} cells, the first has {width}.")
+            raise InputError(
+                f"{path}: row {number} is not as long as the first (cells: {len(row)}, not "
+                f"{width})."
+            )
     # Where an image's name takes several cells, so does the start of the header.
     start = next((i for i, cell in enumerate(rows[depth - 1]) if i and cell), width)
     individuals = rows[1][start:] if depth == 4 else [""] * (width - start)

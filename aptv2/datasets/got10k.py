@@ -1,8 +1,9 @@
 """GOT-10k clip folders: one tracked object a clip, a box a frame.
 
-Layout as GOT-10k publishes it (Huang, Zhao and Huang, 2019): `groundtruth.txt` (x,y,w,h a line),
-and beside it `absence.label` (1 where the object is out of view), `cover.label` (visible share in
-eighths, 0 where it is hidden), `meta_info.ini` and the numbered images.
+Layout as GOT-10k publishes it (Huang, Zhao and Huang, 2019): `{train,val,test}/<clip>/` with
+`groundtruth.txt` (x,y,w,h a line), `absence.label` (1 where the object is out of view),
+`cover.label` (visible share in eighths, 0 where it is hidden), `meta_info.ini` and the numbered
+images.
 """
 
 from __future__ import annotations
@@ -21,14 +22,15 @@ from aptv2.tables import PoseTable
 
 
 def is_got10k(folder: Path) -> bool:
-    """Whether a folder is a GOT-10k clip or holds some."""
+    """Whether a folder is a GOT-10k clip, or holds some or splits of some."""
     return bool(_clip_folders(folder))
 
 
 def read_got10k(folder: str | Path) -> PoseTable:
-    """Read one clip folder, or a folder of clip folders, as one table.
+    """Read one clip folder, a split, or the whole data set as one table.
 
-    Clips are numbered from 1 in the order of their names, the object is track 1 of each, and its
+    Clips are numbered from 1 in the order of their names (those of `train` first, then `val` and
+    `test`), the object is track 1 of each, and its
     `object_class` becomes the species. A frame whose object is absent or wholly covered stays as
     a frame without a row. A clip without `absence.label`, `cover.label` or `meta_info.ini` is
     read as wholly visible, of unknown size and class; `groundtruth.txt` may hold the first box
@@ -49,15 +51,19 @@ def read_got10k(folder: str | Path) -> PoseTable:
 def _clip_folders(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
-    places = [folder] if (folder / "groundtruth.txt").is_file() else subfolders(folder)
+    if _is_clip(folder):
+        return [folder]
+    splits = [folder / name for name in ("train", "val", "test") if (folder / name).is_dir()]
+    return [one for place in (folder, *splits) for one in subfolders(place) if _is_clip(one)]
+
+
+def _is_clip(folder: Path) -> bool:
     # LaSOT's clips hold the same file; their images lie in a folder.
-    return [
-        one for one in places if (one / "groundtruth.txt").is_file() and not (one / "img").is_dir()
-    ]
+    return (folder / "groundtruth.txt").is_file() and not (folder / "img").is_dir()
 
 
 def _read_clip(folder: Path, root: Path) -> Clip:
-    images = read_images(folder, "" if folder == root else folder.name)
+    images = read_images(folder, folder.relative_to(root).as_posix().removeprefix("."))
     boxes, present = read_boxes(folder / "groundtruth.txt", len(images))
     for name, shown in (("absence.label", (0,)), ("cover.label", range(1, 9))):
         if (folder / name).is_file():

@@ -9,10 +9,11 @@ beside the frames in `<number><species>/<clip>/`, and folders are spelled in sev
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 from aptv2 import species
 from aptv2.datasets.names import IMAGE_SUFFIXES, images_in, walk
@@ -24,26 +25,37 @@ from aptv2.tables import PoseTable
 _BOXES = ("rectangle", "polygon")
 
 
+class _File(NamedTuple):
+    """What one file says: the image's width and height (0 where unknown), animals and name."""
+
+    size: tuple[int, int] = (0, 0)
+    animals: Sequence[Animal] = ()
+    image: str = ""
+
+
 def is_labelme(document: Any) -> bool:
     """Whether parsed JSON looks like a LabelMe file."""
     return isinstance(document, dict) and "shapes" in document and "imagePath" in document
 
 
 def is_labelme_folder(folder: Path) -> bool:
-    """Whether the first JSON file in a folder, or in the folders below, is of LabelMe."""
+    """Whether the first JSON file in a folder, or in the folders below, is of LabelMe.
+
+    Files that are no JSON are passed over: one of them does not make a tree another format.
+    """
     if not folder.is_dir():
         return False
     for current, names in walk(folder):
         for name in names:
             if name.endswith(".json"):
-                try:
+                with contextlib.suppress(InputError):
                     return is_labelme(load_json(current / name))
-                except InputError:
-                    return False
     return False
 
 
-def read_labelme(path: str | Path) -> PoseTable:
+def read_labelme(
+    path: str | Path, refused: Callable[[Path, InputError], None] | None = None
+) -> PoseTable:
     """Read one LabelMe file, or all in a folder and the folders below, as one table.
 
     Parameters
@@ -51,6 +63,9 @@ def read_labelme(path: str | Path) -> PoseTable:
     path
         A file, a clip, a species, or a whole `data` tree. Every JSON file in a folder has to be
         of LabelMe; images without one are frames without animals.
+    refused
+        Gets each file that holds something wrong, and what; its image is then a frame without
+        animals. Where it is None, the first such file is an error.
 
     Returns
     -------
@@ -66,23 +81,35 @@ def read_labelme(path: str | Path) -> PoseTable:
     InputError
         Where there is no file, or one holds something wrong; it names the file and the shape.
     """
+
+    def read(file: Path) -> _File:
+        try:
+            return _read_file(file)
+        except InputError as error:
+            if refused is None:
+                raise
+            refused(file, error)
+            return _File()
+
     path = Path(path)
     root = path if path.is_dir() else path.parent
     pictures: list[Picture] = []
     if path.is_dir():
         for folder, names in walk(path):
             clip = pictures[-1].clip + 1 if pictures else 1
-            pictures += _read_clip(folder, names, root, clip)
+            pictures += _read_clip(folder, names, root, clip, read)
     else:
         images = [name for name in images_in(root) if PurePosixPath(name).stem == path.stem]
-        pictures = _read_clip(root, [*images, path.name], root, 1)
+        pictures = _read_clip(root, [*images, path.name], root, 1, read)
     if not pictures:
         raise InputError(f"{path} holds no LabelMe files.")
     labels = [name for picture in pictures for animal in picture.animals for name in animal.joints]
     return table_of(pictures, joints_of(labels), root)
 
 
-def _read_clip(folder: Path, names: Sequence[str], root: Path, clip: int) -> list[Picture]:
+def _read_clip(
+    folder: Path, names: Sequence[str], root: Path, clip: int, read: Callable[[Path], _File]
+) -> list[Picture]:
     """The images of one folder; none where no file lies beside them."""
     files = {PurePosixPath(name).stem: name for name in names if name.endswith(".json")}
     if not files:
@@ -97,16 +124,14 @@ def _read_clip(folder: Path, names: Sequence[str], root: Path, clip: int) -> lis
     pictures: list[Picture] = []
     # `names` are in natural order, and a file stands beside its image.
     for stem in dict.fromkeys(PurePosixPath(name).stem for name in names):
-        if stem in files:
-            size, animals, image = _read_file(folder / files[stem])
-            for animal in animals:
-                animal.species = named or animal.species
-        elif stem in images:
-            size, animals, image = (0, 0), [], ""
-        else:
+        if stem not in files and stem not in images:
             continue
-        name = prefix + images.get(stem, image)
-        pictures.append(Picture(name, size, animals, clip, len(pictures)))
+        file = read(folder / files[stem]) if stem in files else _File()
+        for animal in file.animals:
+            animal.species = named or animal.species
+        image = images.get(stem, file.image)
+        name = prefix + image if image else ""
+        pictures.append(Picture(name, file.size, list(file.animals), clip, len(pictures)))
     return pictures
 
 
@@ -116,8 +141,7 @@ def _species_of(folder: Path) -> str:
     return species.canonical(match[1]) if match else ""
 
 
-def _read_file(path: Path) -> tuple[tuple[int, int], list[Animal], str]:
-    """Size, animals and the name of the image of one file."""
+def _read_file(path: Path) -> _File:
     document = load_json(path)
     if not is_labelme(document):
         raise InputError(f'{path} is no LabelMe file: it holds no "shapes" and "imagePath".')
@@ -131,7 +155,7 @@ def _read_file(path: Path) -> tuple[tuple[int, int], list[Animal], str]:
     # The name alone: the path is that of the machine it was drawn on.
     image = image.replace("\\", "/").rpartition("/")[2]
     animals = animals_of([shape for shape in shapes if shape])
-    return (width, height), animals, path.stem + PurePosixPath(image).suffix
+    return _File((width, height), animals, path.stem + PurePosixPath(image).suffix)
 
 
 def _size(document: dict[str, Any], key: str, path: Path) -> int:

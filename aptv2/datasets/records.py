@@ -49,6 +49,9 @@ def read_bytes(path: Path, count: int = -1) -> bytes:
     InputError
         Where the file cannot be read.
     """
+    check_there(path)
+    if not (path.is_file() or path.is_dir()):
+        raise InputError(f"{path} is a pipe or a device; give a file.")  # It might never end.
     with _named(path), path.open("rb") as file:
         return file.read(count)
 
@@ -98,7 +101,7 @@ def load_json(path: Path) -> Any:
         return json.loads(data)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
-        problem = f"is not valid JSON ({error.msg} at {where})"
+        problem = f"is not valid JSON ({error.msg}: {where})"
     except (ValueError, RecursionError):
         problem = "is not valid JSON text"
     raise InputError(f"{path} {problem}; it may be cut off, so get the file again.")
@@ -175,7 +178,7 @@ class Records:
         """
         broken = [broken] if isinstance(broken, int) else broken
         name = self.items[broken[0]].get("id")
-        label = f" (id {name})" if isinstance(name, int | str) else ""
+        label = f" (id {str(name)[:40]})" if isinstance(name, int | str) else ""
         raise RecordError(
             f'{self.path}: {self.kind} {broken[0]}{label}: "{key}" {said or problem}; '
             "correct or remove it.",

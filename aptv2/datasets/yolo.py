@@ -1,10 +1,10 @@
 """YOLO pose data sets, laid out as Ultralytics reads them.
 
-A YAML file names the folders of images (`train`, `val`, `test`), the species (`names`), the number
-of joints and of numbers for each (`kpt_shape`), their mirror twins (`flip_idx`) and perhaps their
-names (`kpt_names`). Labels lie in a text file an image, in `labels` where the image lies in
-`images`: a line an animal with its class, the centre and size of its box and its joints, all as
-shares of the image's width and height.
+A YAML file names the folders of images (`train`, `val`, `test`), or text files with an image a
+line, the species (`names`), the number of joints and of numbers for each (`kpt_shape`), their
+mirror twins (`flip_idx`) and perhaps their names (`kpt_names`). Labels lie in a text file an
+image, in `labels` where the image lies in `images`: a line an animal with its class, the centre
+and size of its box and its joints, all as shares of the image's width and height.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import yaml
 
 from aptv2.datasets.coco import is_animal17
 from aptv2.datasets.names import IMAGE_SUFFIXES, fault_of, walk
-from aptv2.datasets.records import read_bytes
+from aptv2.datasets.records import read_bytes, read_text
 from aptv2.errors import InputError
 from aptv2.images import image_size
 from aptv2.skeleton import ANIMAL17, Skeleton
@@ -53,14 +53,15 @@ def read_yolo(path: str | Path) -> PoseTable:
     Parameters
     ----------
     path
-        The YAML file, or the folder it lies in. `path` in the file is not followed: the folders
-        of images are looked for from where the file lies.
+        The YAML file, or the folder it lies in. `path` in the file is not followed: folders and
+        lists of images are looked for from where the file lies, and the images of a list from
+        where the list lies.
 
     Returns
     -------
     PoseTable
         Every image is a frame, in the order of the splits and then of the names, which are
-        relative to the folder that holds all splits. Joints without a third number are visible
+        relative to the folder that holds all of them. Joints without a third number are visible
         (2) unless they are 0, 0. 17 joints with the names of `ANIMAL17`, or without names but
         with its `flip_idx`, are `ANIMAL17`.
 
@@ -75,20 +76,13 @@ def read_yolo(path: str | Path) -> PoseTable:
     settings = _settings(file)
     count, width = _shape(file, settings)
     names = _class_names(file, settings)
-    folders = _folders(file, settings)
-    common = Path(os.path.commonpath(folders))
-    images = [
-        (folder / name).relative_to(file.parent)
-        for top in folders
-        for folder, files in walk(top)
-        for name in files
-        if Path(name).suffix.lower() in IMAGE_SUFFIXES
-    ]
-    sizes = [image_size(file.parent / image) for image in images]
+    images, common = _images(file, settings)
+    sizes = [image_size(image) for image in images]
     frame: list[int] = []
     labels: list[np.ndarray] = []
     for row, (image, size) in enumerate(zip(images, sizes, strict=True)):
-        found = _labels(file.parent / label_path(image.as_posix()), count, width, len(names))
+        label = label_path(image.relative_to(file.parent).as_posix())
+        found = _labels(file.parent / label, count, width, len(names))
         found[:, 1:5] *= np.tile(size, 2)
         found[:, 5::width] *= size[0]
         found[:, 6::width] *= size[1]
@@ -103,7 +97,7 @@ def read_yolo(path: str | Path) -> PoseTable:
     return PoseTable.make(
         Frames.make(
             len(images),
-            names=[(file.parent / image).relative_to(common).as_posix() for image in images],
+            names=[image.relative_to(common).as_posix() for image in images],
             sizes=sizes,
         ),
         frame,
@@ -164,22 +158,46 @@ def _class_names(file: Path, settings: dict[str, Any]) -> dict[int, str]:
     return {key: str(named[key]) for key in range(len(named))}
 
 
-def _folders(file: Path, settings: dict[str, Any]) -> list[Path]:
-    folders: list[Path] = []
+def _images(file: Path, settings: dict[str, Any]) -> tuple[list[Path], Path]:
+    """The images of all splits, and the folder that holds all of them."""
+    images: dict[Path, None] = {}
+    folders: set[Path] = set()
     for split in SPLITS:
         given = settings.get(split) or []
         for name in given if isinstance(given, list) else [given]:
             fault = fault_of(name) if isinstance(name, str) else "is not the name of a folder"
             if fault:
                 raise InputError(f'{file}: "{split}" {fault}; name a folder beside the file.')
-            folder = Path(os.path.normpath(file.parent / name))
-            if not folder.is_dir():
-                raise InputError(f'{file}: "{split}" names {name}, which is no folder beside it.')
-            if folder not in folders:
-                folders.append(folder)
+            place = Path(os.path.normpath(file.parent / name))
+            if place.is_dir():
+                found = [
+                    folder / image
+                    for folder, names in walk(place)
+                    for image in names
+                    if Path(image).suffix.lower() in IMAGE_SUFFIXES
+                ]
+                folders.add(place)
+            elif place.suffix == ".txt" and place.is_file():
+                found = _listed(place)
+                folders.update(image.parent for image in found)
+            else:
+                raise InputError(
+                    f'{file}: "{split}" names {name[:80]}, which is neither a folder beside it nor '
+                    "a .txt file with an image a line."
+                )
+            images |= dict.fromkeys(found)
     if not folders:
         raise InputError(f'{file}: "train", "val" and "test" name no folder of images; add one.')
-    return folders
+    return list(images), Path(os.path.commonpath(folders))
+
+
+def _listed(path: Path) -> list[Path]:
+    """The images that a text file names, a line each."""
+    names = [name for line in read_text(path).splitlines() if (name := line.strip())]
+    for number, name in enumerate(names, 1):
+        if fault := fault_of(name):
+            raise InputError(f"{path}: image {number} {fault}; name one relative to the file.")
+    return [Path(os.path.normpath(path.parent / name)) for name in names]
 
 
 def _labels(path: Path, count: int, width: int, classes: int) -> np.ndarray:

@@ -60,7 +60,7 @@ def write_aptv2(
         (temporary / "data").mkdir()
         root = next(iter(tables.values())).root
         if missing := place_images(root, temporary / "data", placed, images):
-            losses[f"{missing} images are not there; put them into data/."] = None
+            losses[f"Images that are not there: {missing}; put them into data/."] = None
     return list(losses)
 
 

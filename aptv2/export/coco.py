@@ -63,8 +63,8 @@ def lost_in_coco(table: PoseTable) -> list[str]:
     losses = [
         sentence.format(int(count))
         for sentence, count in (
-            ("{} animals have no area and get their box's.", np.isnan(table.areas).sum()),
-            ("{} joints hold NaN and are written as absent.", broken),
+            ("Animals without an area that get their box's: {}.", np.isnan(table.areas).sum()),
+            ("Joints that hold NaN and are written as absent: {}.", broken),
         )
         if count
     ]

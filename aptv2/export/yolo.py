@@ -121,7 +121,7 @@ def _write_split(
         path.write_text("".join(lines), encoding="utf-8")
     placed = dict(zip(files, frames.names, strict=True))
     missing = place_images(table.root, folder, placed, images)
-    key = "{} images are not there; put them beside their labels, in images/."
+    key = "Images that are not there: {}; put them beside their labels, in images/."
     losses[key] = losses.get(key, 0) + missing
 
 
@@ -148,8 +148,8 @@ def _numbers(table: PoseTable, losses: dict[str, int]) -> np.ndarray:
     unboxed = np.isnan(table.boxes).any(axis=1)
     boxed = table.with_joint_boxes()
     still = np.isnan(boxed.boxes).any(axis=1)
-    lose((unboxed & ~still).sum(), "{} animals had no box and got one around their joints.")
-    lose(still.sum(), "{} animals have neither a box nor joints that span one and are left out.")
+    lose((unboxed & ~still).sum(), "Animals without a box that got one around their joints: {}.")
+    lose(still.sum(), "Animals left out, as they have neither a box nor joints that span one: {}.")
     size = table.frames.sizes[table.frame].astype(np.float64)
     low = boxed.boxes[:, :2].astype(np.float64)
     high = low + boxed.boxes[:, 2:]
@@ -157,14 +157,14 @@ def _numbers(table: PoseTable, losses: dict[str, int]) -> np.ndarray:
     cut = ((inner_low != low) | (inner_high != high)).any(axis=1) & ~still
     # A box that is inside keeps its very numbers.
     sides = np.where(cut[:, None], inner_high - inner_low, boxed.boxes[:, 2:])
-    lose(cut.sum(), "{} boxes reach out of their image and are cut at its edge.")
+    lose(cut.sum(), "Boxes that reach out of their image, cut at its edge: {}.")
     joints = table.joints.astype(np.float64)
     with np.errstate(invalid="ignore"):
         points = joints[:, :, :2]
         inside = ((points >= 0) & (points <= size[:, None])).all(axis=2) & (joints[:, :, 2] >= 0)
     lose(
         (~inside & ~(joints[:, :, 2] <= 0)).sum(),
-        "{} joints lie out of their image and are left out.",
+        "Joints left out, as they lie out of their image: {}.",
     )
     joints[:, :, :2] /= size[:, None]
     joints[~inside] = 0
@@ -178,17 +178,14 @@ def _count_unheld(table: PoseTable, classes: Mapping[int, int], losses: dict[str
     """Add what YOLO has no place for."""
     frames = table.frames
     for sentence, count in (
-        ("{} track numbers are lost: YOLO pose has none.", (table.tracks != -1).sum()),
-        ("{} scores of animals are lost: YOLO pose has none.", (~np.isnan(table.scores)).sum()),
-        ("{} areas are lost: YOLO pose has none.", (~np.isnan(table.areas)).sum()),
-        ("{} crowd marks are lost: these are now animals like others.", table.crowd.sum()),
-        ("{} animals of unknown species are now of the class animal.", (table.species == -1).sum()),
-        (
-            "The clips of {} frames are lost, but for what their names tell.",
-            (frames.clips != -1).sum(),
-        ),
-        ("The times of {} frames are lost.", (~np.isnan(frames.times)).sum()),
-        ("{} frames had no file name and got a number.", sum(not name for name in frames.names)),
+        ("Track numbers lost, as YOLO pose has none: {}.", (table.tracks != -1).sum()),
+        ("Scores of animals lost, as YOLO pose has none: {}.", (~np.isnan(table.scores)).sum()),
+        ("Areas lost, as YOLO pose has none: {}.", (~np.isnan(table.areas)).sum()),
+        ("Crowds that are now animals like others: {}.", table.crowd.sum()),
+        ("Animals of unknown species, now of the class animal: {}.", (table.species == -1).sum()),
+        ("Frames whose clip only their name still tells: {}.", (frames.clips != -1).sum()),
+        ("Frames whose time is lost: {}.", (~np.isnan(frames.times)).sum()),
+        ("Frames without a name that got a number: {}.", sum(not name for name in frames.names)),
     ):
         losses[sentence] = losses.get(sentence, 0) + int(count)
     if any(key != place for key, place in classes.items()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import io
 import re
@@ -32,7 +33,8 @@ def write_statistics(statistics: Statistics, folder: str | Path, title: str) -> 
     statistics
         The numbers.
     folder
-        Where the files go; made where it is missing. Files of the same names are replaced.
+        Where the files go; made where it is missing. Files of the same names are replaced, and
+        removed where there is nothing to draw any more.
     title
         Heading of the page: the data set's name.
 
@@ -55,6 +57,9 @@ def write_statistics(statistics: Statistics, folder: str | Path, title: str) -> 
         if reason := kind.missing(statistics):
             left_out.append(f"No figure of {kind.title.lower()}: {reason}")
             body = f'<p class="missing">{html.escape(reason)}</p>'
+            for ending in ("png", "svg"):  # An earlier run's figure would not fit the new numbers.
+                with contextlib.suppress(OSError):
+                    (folder / f"{kind.name}.{ending}").unlink()
         else:
             figure = kind.draw(statistics)
             _write(folder / f"{kind.name}.png", _render(figure, "png"))

@@ -26,7 +26,7 @@ def test_a_usable_file_exits_with_0(small_release: Path) -> None:
     file = small_release / "annotations/val_annotations_hard.json"
     code, shown, _ = check(file, "--no-images")
     assert code == 0
-    assert "usable as it is; 0 images decoded" in " ".join(shown.split())
+    assert "usable as it is; images decoded: 0" in " ".join(shown.split())
 
 
 def test_lost_data_exit_with_1(small_release: Path) -> None:
@@ -34,7 +34,7 @@ def test_lost_data_exit_with_1(small_release: Path) -> None:
     code, shown, _ = check(small_release, "--workers", "1")
     assert code == 1
     said = " ".join(shown.split())
-    assert "data would be lost; 89 images decoded" in said
+    assert "data would be lost; images decoded: 89" in said
     assert "named but absent" in said
     assert "easy/9dog/v1C1/0000.jpg" in said
     assert "0 of APTv2's 45 published totals are the same" in said

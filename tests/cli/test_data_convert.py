@@ -36,7 +36,7 @@ def test_convert_says_on_stderr_what_is_lost(source: Path, tmp_path: Path) -> No
     code, output, errors = run("convert", source, tmp_path / "yolo", "--to", "yolo")
     assert code == 0
     assert output.startswith("Written: ")
-    assert "1 track numbers are lost: YOLO pose has none.\n" in errors
+    assert "Track numbers lost, as YOLO pose has none: 1.\n" in errors
     assert (tmp_path / "yolo/labels/train/a.txt").is_file()
 
 

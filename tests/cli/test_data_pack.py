@@ -17,9 +17,9 @@ def test_packs_for_a_recipe(shared: Path, tmp_path: Path) -> None:
     arguments = ["data", "pack", str(source), "-o", str(tmp_path / "p"), "--recipe", str(RECIPE)]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0
-    assert "Packed: 2 animals in 1 shards (0 were there)" in result.stdout
+    assert "Packed: animals 2, shards 1 (there before: 0)" in result.stdout
     assert Pack(tmp_path / "p").manifest.size == (224, 224)
-    assert "(1 were there)" in CliRunner().invoke(app, arguments).stdout
+    assert "(there before: 1)" in CliRunner().invoke(app, arguments).stdout
 
 
 def test_missing_annotations_are_named(tmp_path: Path) -> None:

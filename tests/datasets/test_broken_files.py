@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -129,7 +130,18 @@ NASTY = (
         "\0",
         "\ud7ff",
     ),
-    *("\n", ",", '"', "<", "</track>", "é", "\\ud800", "[" * 3000, "x" * 3000),
+    *(
+        "\n",
+        ",",
+        '"',
+        "<",
+        "</track>",
+        "é",
+        "\\ud800",
+        "[" * 3000,
+        "x" * 3000,
+        '"' + "long word " * 9999 + '"',
+    ),
 )
 
 
@@ -154,6 +166,7 @@ def check(path: Path) -> None:
     if table is None:
         assert said is not None
         assert "\n" not in said
+        assert len(said) < 1000
         assert str(path) in said
     else:
         assert isinstance(table, PoseTable)
@@ -221,6 +234,13 @@ def test_a_link_to_itself_in_place_of_a_file(case: tuple[Path, Path]) -> None:
     check(folder)
     (folder / "loop").symlink_to(folder)
     check(folder)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_in_place_of_a_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "poses.json")
+    with pytest.raises(InputError, match="is a pipe or a device"):
+        read_annotations(tmp_path)
 
 
 def test_no_such_place(tmp_path: Path) -> None:

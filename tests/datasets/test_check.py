@@ -328,8 +328,22 @@ def test_one_file_that_is_none(tmp_path: Path) -> None:
     path.write_text("{}")
     with pytest.raises(InputError, match="of no known format"):
         check_data(path)
+    (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="of no known format"):
-        check_data(tmp_path / "..")
+        check_data(tmp_path / "empty")
+
+
+def test_broken_labelme_files_of_a_tree(small_release: Path) -> None:
+    data = small_release / "data"
+    whole = check_data(data, images=False)
+    files = sorted(data.rglob("*.json"))
+    files[0].write_text("{")
+    files[-1].write_text(files[-1].read_text().replace('"points"', '"pints"'))
+    report = check_data(data, images=False)
+    [finding] = [found for found in report.findings if "cannot be read" in found.title]
+    assert (finding.count, finding.lost) == (2, True)
+    assert str(files[0]) in finding.examples[0]
+    assert 0 < report.contents[0].animals < whole.contents[0].animals
 
 
 @pytest.mark.parametrize("value", [None, True, -1, 1e400, 2**70, "", "x\ud800", [], [[]], {}])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -136,13 +137,20 @@ def test_left_and_right_where_names_do_not_tell(document: Document, save: Save) 
     assert skeleton.limbs == ((0, 1), (0, 2))
     for category in document["categories"]:
         category["skeleton"] = [[1, float("inf")]]
-    with pytest.raises(InputError, match='"skeleton" does not fit its joints'):
+    with pytest.raises(InputError, match='"skeleton" is not a list of pairs of whole'):
         read_coco(save(document))
     document["categories"][0]["skeleton"] = []
-    for wrong in (5, ["port"], [["port", "wing"]], [["port", "port"]], [[1, 2]]):
-        document["categories"][0]["flip_pairs"] = wrong
-        with pytest.raises(InputError, match='"flip_pairs" is no list of pairs of its joints'):
-            read_coco(save(document))
+    for key, wrong, words in (
+        *(("flip_pairs", pairs, "is not a list of pairs") for pairs in (5, ["port"], [[1, 2]])),
+        ("flip_pairs", [["port", "wing"]], '"flip_pairs" is not a list of pairs of its joints'),
+        ("flip_pairs", [["port", "port"]], "category: a joint is in two left-right pairs"),
+        ("sigmas", ["wide"], '"sigmas" is not a list of numbers'),
+        ("sigmas", [0.1], "category: joints: 3, sigmas: 1"),
+    ):
+        broken = copy.deepcopy(document)
+        broken["categories"][0][key] = wrong
+        with pytest.raises(InputError, match=re.escape(words)):
+            read_coco(save(broken))
 
 
 def test_boxes_alone_are_enough_where_no_category_has_joints(
@@ -228,7 +236,7 @@ def test_byte_order_mark(document: Document, tmp_path: Path) -> None:
         ("categories/1/name", "REMOVE", 'category 1 (id 5): "name" is missing'),
         ("categories/0/keypoints", "eye", "not a list of joint names"),
         ("categories/0/keypoints", ["eye", "eye"], "joint names repeat"),
-        ("categories/0/keypoints", ["eye"], '"skeleton" does not fit its joints'),
+        ("categories/0/keypoints", ["eye"], "category: a limb names a joint outside 0 to 0"),
         ("categories/1/keypoints", ["eye"] * 17, '"keypoints" lists other joints than'),
         ("images/0/file_name", "a\0.jpg", "holds a zero byte"),
     ],

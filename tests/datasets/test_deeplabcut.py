@@ -118,7 +118,7 @@ def test_no_image(write: Write) -> None:
         (SINGLE.replace("7.5", "inf"), "image 2: 'left_ear y' is infinite"),
         (SINGLE.replace("7.5", "1e39"), "image 2: 'left_ear y' is infinite or beyond"),
         (SINGLE.replace("bodyparts", "parts"), "the header are scorer, parts, coords"),
-        (SINGLE + "labeled-data,vid1", "row 6 has 2 cells, the first has 9"),
+        (SINGLE + "labeled-data,vid1", "row 6 is not as long as the first (cells: 2, not 9)"),
         (SINGLE.replace(",vid1,", ",..,"), "leads out of the image folder"),
         (SINGLE.replace("labeled-data", "/etc"), "leads out of the image folder"),
         (SINGLE.replace("right", "left"), "two columns have the same header"),

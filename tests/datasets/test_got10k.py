@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aptv2.datasets import read_got10k
+from aptv2.datasets import read_annotations, read_got10k
 from aptv2.errors import InputError
 
 MakeClip = Callable[..., Path]
@@ -68,6 +68,14 @@ def test_a_folder_of_clips(make_clip: MakeClip) -> None:
     assert table.frames.sizes[-1].tolist() == [0, 0]
 
 
+def test_the_whole_data_set(make_clip: MakeClip, tmp_path: Path) -> None:
+    for name in ("set/val/a", "set/train/b", "set/train/a"):
+        make_clip(name, images=1, boxes="1,2,3,4\n", absence="0\n", cover="8\n")
+    table = read_annotations(tmp_path / "set")
+    assert table.frames.names.tolist() == ["train/a/1.jpg", "train/b/1.jpg", "val/a/1.jpg"]
+    assert table.frames.clips.tolist() == [1, 2, 3]
+
+
 def test_frames_without_the_object_have_no_row(make_clip: MakeClip) -> None:
     folder = make_clip(
         boxes="1,2,3,4\n2,2,3,4\n3,2,3,4\n0,0,0,0\n", absence="0\n1\n0\n0\n", cover="8\n8\n0\n1\n"
@@ -85,14 +93,14 @@ def test_the_first_box_alone(make_clip: MakeClip) -> None:
 @pytest.mark.parametrize(
     ("files", "words"),
     [
-        ({"boxes": "1,2,3,4\n1,2,3,4\n"}, "groundtruth.txt has 2 lines for 4 images"),
-        ({"boxes": ""}, "groundtruth.txt has 0 lines for 4 images"),
+        ({"boxes": "1,2,3,4\n1,2,3,4\n"}, "groundtruth.txt: lines 2, images 4"),
+        ({"boxes": ""}, "groundtruth.txt: lines 0, images 4"),
         ({"boxes": "1,2,3,4\n1,2,3\n"}, "groundtruth.txt: line 2 does not hold 4 finite numbers"),
         ({"boxes": "1,2,3,4\n\n1,2,3,4\n"}, "groundtruth.txt: line 2 does not hold 4"),
         ({"boxes": "1,2,3,x\n"}, "groundtruth.txt: line 1 does not hold 4 finite numbers"),
         ({"boxes": "1,2,3,nan\n"}, "groundtruth.txt: line 1 does not hold 4 finite numbers"),
         ({"boxes": "1,2,3,-4\n"}, "groundtruth.txt: line 1 has a negative size"),
-        ({"absence": "0\n"}, "absence.label has 1 entries for 4 images"),
+        ({"absence": "0\n"}, "absence.label: entries 1, images 4"),
         ({"cover": "8\n8\nfull\n8\n"}, "cover.label: entry 3 is not a finite number"),
         ({"meta": "resolution: (640, 360)\n"}, "meta_info.ini is not a valid INI file"),
         (

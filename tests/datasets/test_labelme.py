@@ -136,6 +136,26 @@ def test_faults_are_named(save: Save, document: Document, words: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_broken_files_of_a_tree_can_be_left_out(save: Save, tmp_path: Path) -> None:
+    broken = save(labelme(shape("nose", [1, None])), "v1/0.json")
+    save(TWO, "v1/1.json")
+    save({"images": []}, "v2/0.json")
+    (tmp_path / "v1/0.jpg").touch()
+    told: dict[Path, str] = {}
+    table = read_labelme(tmp_path, lambda file, error: told.update({file: str(error)}))
+    assert table.frames.names.tolist() == ["v1/0.jpg", "v1/1.jpg", ""]
+    assert table.frame.tolist() == [1, 1]
+    assert list(told) == [broken, tmp_path / "v2/0.json"]
+    assert "points" in told[broken]
+
+
+def test_a_file_that_is_no_json_hides_no_tree(save: Save, tmp_path: Path) -> None:
+    save(TWO, "v1/1.json")
+    (tmp_path / "v1/0.json").write_text("{")
+    with pytest.raises(InputError, match=r"0\.json is not valid JSON"):
+        read_annotations(tmp_path)
+
+
 def test_no_files_and_others(save: Save, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no LabelMe files"):
         read_labelme(tmp_path)

@@ -56,10 +56,10 @@ def test_the_whole_set(make_clip: MakeClip, tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("files", "words"),
     [
-        ({"boxes": "1,2,3,4\n" * 3}, "groundtruth.txt has 3 lines for 4 images"),
+        ({"boxes": "1,2,3,4\n" * 3}, "groundtruth.txt: lines 3, images 4"),
         ({"boxes": "1,2,3\n" * 4}, "groundtruth.txt: line 1 does not hold 4 finite numbers"),
         ({"boxes": "1,2,3,4\n" * 3 + "1,2,3,inf"}, "groundtruth.txt: line 4 does not hold 4"),
-        ({"hidden": "0,0,0"}, "full_occlusion.txt has 3 entries for 4 images"),
+        ({"hidden": "0,0,0"}, "full_occlusion.txt: entries 3, images 4"),
         ({"away": "0,0,no,0"}, "out_of_view.txt: entry 3 is not a finite number"),
     ],
 )

@@ -50,7 +50,7 @@ def test_all_chunks_and_the_first_box_alone(make_clip: MakeClip) -> None:
 
 
 def test_faults_are_named(make_clip: MakeClip, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"anno/a_0\.txt has 2 lines for 11 images"):
+    with pytest.raises(InputError, match=r"anno/a_0\.txt: lines 2, images 11"):
         read_trackingnet(make_clip(lines="1,2,3,4\n1,2,3,4"))
     with pytest.raises(InputError, match=r"anno/a_0\.txt: line 2 has a negative size"):
         read_trackingnet(make_clip("other", lines="1,2,3,4\n" + "1,2,-3,4\n" * 10))

@@ -30,6 +30,7 @@ def make(tmp_path: Path) -> Callable[..., Path]:
             Image.new("RGB", (40, 20)).save(tmp_path / "images" / split / "a.png")
         (tmp_path / "labels/train").mkdir(parents=True)
         (tmp_path / "labels/train/a.txt").write_text(labels)
+        (tmp_path / "zoo.txt").write_text("images/val/a.png\n../../etc/a.png\n")
         (tmp_path / "zoo.yaml").write_text(description)
         return tmp_path
 
@@ -52,6 +53,15 @@ def test_a_data_set_as_others_write_it(make: Callable[..., Path]) -> None:
         assert table.skeleton.pairs == ((0, 1),)
 
 
+def test_a_list_of_images(make: Callable[..., Path]) -> None:
+    root = make(DESCRIPTION.replace("train: images/train", "train: train.txt"))
+    (root / "train.txt").write_text("./images/train/a.png\n\nimages/val/a.png\n")
+    table = read_annotations(root)
+    assert table.frames.names.tolist() == ["train/a.png", "val/a.png"]
+    assert table.root == root / "images"
+    assert table.boxes.tolist() == [[10, 0, 20, 20]]
+
+
 def test_the_17_joints_are_known_by_their_twins(make: Callable[..., Path]) -> None:
     flip = ANIMAL17.flip.tolist()
     description = DESCRIPTION.replace("[2, 2]", "[17, 3]").replace("[1, 0]", str(flip))
@@ -69,7 +79,9 @@ def test_labels_lie_where_ultralytics_looks() -> None:
     [
         ("images/train", "../../etc", '"train" .* leads out'),
         ("images/train", "/etc", '"train" .* leads out'),
-        ("images/train", "images/none", "no folder beside it"),
+        ("images/train", "images/none", "neither a folder beside it nor"),
+        ("images/train", "none.txt", "neither a folder beside it nor"),
+        ("images/train", "zoo.txt", "image 2 .* leads out"),
         ("images/train", "5", "is not the name of a folder"),
         ("[2, 2]", "[2, 4]", '"kpt_shape"'),
         ("[2, 2]", "[1000000000, 2]", '"kpt_shape"'),

@@ -22,7 +22,12 @@ IDS = st.integers(-(2**53), 2**53)
 NUMBERS = st.floats(-1e6, 1e6, width=32)
 SIZES = st.floats(0, 1e6, width=32)
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=8).filter(
-    lambda name: ".." not in name and ":" not in name and not name.startswith(("/", "\\"))
+    lambda name: (
+        "\0" not in name
+        and ".." not in name
+        and ":" not in name
+        and not name.startswith(("/", "\\"))
+    )
 )
 SKELETON = Skeleton(("left_ear", "right_ear", "tail"), limbs=((0, 2), (1, 2)), sigmas=(0.1, 0.2, 1))
 

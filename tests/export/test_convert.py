@@ -200,17 +200,17 @@ def test_yolo_files_are_what_ultralytics_reads(dog: PoseTable, tmp_path: Path) -
     assert values[10:].max() == 0  # the third joint lies outside
     text = " ".join(losses)
     for part in (
-        "2 track numbers",
-        "1 scores",
-        "areas",
-        "1 crowd marks",
-        "1 animals of unknown species",
-        "clips of 2 frames",
-        "times of 2 frames",
-        "1 boxes reach out",
-        "2 joints lie out",
-        "1 animals had no box",
-        "sigmas",
+        "Track numbers lost, as YOLO pose has none: 2.",
+        "Scores of animals lost, as YOLO pose has none: 1.",
+        "Areas lost, as YOLO pose has none: 1.",
+        "Crowds that are now animals like others: 1.",
+        "Animals of unknown species, now of the class animal: 1.",
+        "Frames whose clip only their name still tells: 2.",
+        "Frames whose time is lost: 2.",
+        "Boxes that reach out of their image, cut at its edge: 1.",
+        "Joints left out, as they lie out of their image: 2.",
+        "Animals without a box that got one around their joints: 1.",
+        "Limbs, sigmas, image and annotation ids are lost",
     ):
         assert part in text
 
@@ -221,7 +221,7 @@ def test_coco_and_aptv2_say_what_changes(dog: PoseTable, tmp_path: Path) -> None
     del document["annotations"][0]["area"]
     source.write_text(json.dumps(document))
     losses = convert(source, tmp_path / "new.json", "coco")
-    assert "2 animals have no area and get their box's." in losses
+    assert "Animals without an area that get their box's: 2." in losses
     assert losses[-1].startswith("The images stay in ")
     losses = convert(source, tmp_path / "new", "aptv2", images="none")
     assert "Images have new names, as the folders of APTv2 ask for." in losses

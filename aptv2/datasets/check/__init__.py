@@ -19,7 +19,7 @@ from aptv2.datasets.aptv2 import is_aptv2_root
 from aptv2.datasets.check.animals import check_animals
 from aptv2.datasets.check.images import check_images, check_unnamed
 from aptv2.datasets.check.published import FOLDERS, compare
-from aptv2.datasets.check.reading import read_without_broken
+from aptv2.datasets.check.reading import UNREADABLE, read_without_broken
 from aptv2.datasets.check.report import Contents, Finding, Findings, Kind, Report, Total
 from aptv2.errors import InputError
 from aptv2.species import SPECIES, canonical
@@ -27,7 +27,6 @@ from aptv2.tables import PoseTable
 
 __all__ = ["Contents", "Finding", "Report", "Total", "check_data"]
 
-UNREADABLE = Kind("annotation file that cannot be read", lost=True)
 SHARED_CLIP = Kind("clip in two splits", lost=True)
 NO_ANIMALS = Kind("image that no file has an animal in", lost=False)
 NO_FOLDER = Kind("annotation folder of APTv2 that is missing", lost=False)

@@ -15,6 +15,7 @@ from aptv2.datasets.records import RecordError
 from aptv2.errors import InputError
 from aptv2.tables import PoseTable
 
+UNREADABLE = Kind("annotation file that cannot be read", lost=True)
 _LISTS = {"image": "images", "annotation": "annotations", "category": "categories"}
 _MOST_RULES = 100  # broken ones in a file; a file with more is no data set
 
@@ -27,7 +28,7 @@ def read_without_broken(path: Path, findings: Findings, name: str) -> tuple[Pose
     path
         A file or folder of any known format.
     findings
-        Gets the refused records.
+        Gets the refused records and, of a folder with a file an image, the refused files.
     name
         What the file is called in them.
 
@@ -45,6 +46,12 @@ def read_without_broken(path: Path, findings: Findings, name: str) -> tuple[Pose
     known = next((known for known in FORMATS if known.recognise(path, document)), None)
     if known is None:
         return read_annotations(path), None  # It says what is known.
+    if known.read_around is not None:
+
+        def note(file: Path, error: InputError) -> None:
+            findings.add(UNREADABLE, [str(error)], name)
+
+        return known.read_around(path, note), None
     original: dict[str, list[int]] = {}  # kind -> places in the file of the records that are left
     for _ in range(_MOST_RULES):
         try:
@@ -71,4 +78,4 @@ def _records(document: Any, error: RecordError) -> list[Any]:
 
 def _id(record: Any) -> str:
     number = record.get("id") if isinstance(record, dict) else None
-    return f" (id {number})" if isinstance(number, int | str) else ""
+    return f" (id {str(number)[:40]})" if isinstance(number, int | str) else ""
