@@ -17,11 +17,11 @@ from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from aptv2.errors import InputError
+from aptv2.weights.files import LARGEST
 
 Progress = Callable[[int, int | None], None]
 """Takes the bytes that are here and the bytes of the whole; None where that is not known."""
 
-LARGEST = 8 << 30  # bytes; the largest weights known here take 4 GB
 _CHUNK = 1 << 20
 _TIMEOUT = 30.0  # seconds without a byte
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}

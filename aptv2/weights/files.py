@@ -18,6 +18,7 @@ from aptv2.weights.unpickling import UnsafeFileError, load_torch_file
 
 # Where checkpoints keep the weights: mmpose and Lightning; MAE and torchvision.
 _WRAPPERS = ("state_dict", "model")
+LARGEST = 8 << 30  # bytes; the largest weights known here take 4 GB
 
 
 def read_weights(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -49,6 +50,10 @@ def read_weights(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
         isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()
     ):
         raise InputError(f"{path}: holds no named tensors")
+    # One number can pose as a tensor of any shape, which would fill the memory once it is copied.
+    claimed = sum(tensor.numel() * tensor.element_size() for tensor in content.values())
+    if claimed > LARGEST:
+        raise InputError(f"{path}: its tensors claim {claimed} bytes, more than any weights")
     return dict(content), {}
 
 
@@ -95,6 +100,8 @@ def write_weights(
 def load_weights(network: nn.Module, tensors: Mapping[str, Tensor], path: Path | str) -> None:
     """Load every tensor into a network; each must have its place and shape.
 
+    A network on torch's `meta` device, which has no memory yet, takes the tensors as its own.
+
     Raises
     ------
     InputError
@@ -115,7 +122,8 @@ def load_weights(network: nn.Module, tensors: Mapping[str, Tensor], path: Path |
                 f"{path}: {name} has shape {tuple(tensor.shape)}, the network wants "
                 f"{tuple(own[name].shape)}"
             )
-    network.load_state_dict(dict(tensors))
+    fitting = {name: tensor.to(own[name].dtype) for name, tensor in tensors.items()}
+    network.load_state_dict(fitting, assign=any(each.is_meta for each in own.values()))
 
 
 def _damage(path: Path) -> str:

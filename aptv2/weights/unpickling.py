@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ _STAND_INS: list[Any] = [_stand_in(name) for name in _NAMES]
 
 
 class UnsafeFileError(Exception):
-    """A file that wants to build or call what is not known to be harmless; the text names it."""
+    """A file that wants to build, call or unpack what is not known to be harmless; it says what."""
 
 
 def load_torch_file(path: Path) -> Any:
@@ -65,8 +66,10 @@ def load_torch_file(path: Path) -> Any:
     Raises
     ------
     UnsafeFileError
-        Where the file asks for a name that is neither torch's own nor left out here.
+        Where the file asks for a name that is neither torch's own nor left out here, or unpacks to
+        more than it is.
     """
+    _refuse_compressed(path)
     with torch.serialization.safe_globals(_STAND_INS):
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
@@ -77,3 +80,12 @@ def load_torch_file(path: Path) -> Any:
             if re.search(r"Trying to call|Can only (build|create)", str(error)):
                 raise UnsafeFileError("it wants to call what is no tensor") from None
             raise
+
+
+def _refuse_compressed(path: Path) -> None:
+    """Torch never compresses: an archive that does could fill the memory from a few bytes."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(part.file_size for part in archive.infolist())
+        if unpacked > (size := path.stat().st_size):
+            raise UnsafeFileError(f"its {size} bytes would unpack to {unpacked}")

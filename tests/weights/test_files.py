@@ -184,6 +184,26 @@ class TestUnsafe:
             read_weights(tmp_path / "net.pth")
 
 
+class TestInflated:
+    """Small files that would fill the memory."""
+
+    def test_a_compressed_archive(self, tmp_path: Path) -> None:
+        path, small = tmp_path / "net.pth", tmp_path / "small.pth"
+        torch.save({"a": torch.zeros(1 << 20)}, path)
+        with zipfile.ZipFile(path) as full, zipfile.ZipFile(small, "w", 8) as packed:
+            for part in full.infolist():
+                packed.writestr(part.filename, full.read(part))
+        assert small.stat().st_size < path.stat().st_size / 100
+        assert read_weights(path)[0]["a"].shape == (1 << 20,)
+        with pytest.raises(InputError, match=r"small\.pth: refused.*would unpack to 4\d{6}"):
+            read_weights(small)
+
+    def test_one_number_that_poses_as_many(self, tmp_path: Path) -> None:
+        torch.save({"a": torch.zeros(1).expand(200_000, 200_000)}, tmp_path / "net.pth")
+        with pytest.raises(InputError, match=r"claim 160000000000 bytes, more than any"):
+            read_weights(tmp_path / "net.pth")
+
+
 class TestBroken:
     @pytest.mark.parametrize(
         ("content", "said"),
@@ -348,6 +368,17 @@ class TestLoad:
     @pytest.fixture
     def network(self) -> nn.Sequential:
         return nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
+
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+    def test_a_network_without_memory_takes_the_tensors(
+        self, network: nn.Sequential, dtype: torch.dtype
+    ) -> None:
+        state = network.state_dict()
+        halves = {n: t.to(dtype) if t.is_floating_point() else t for n, t in state.items()}
+        load_weights(network.to("meta"), halves, "net.pth")
+        for name, found in network.state_dict().items():
+            assert found.dtype == state[name].dtype
+            assert torch.equal(found, halves[name].to(found.dtype))
 
     def test_every_tensor_arrives(self, network: nn.Sequential) -> None:
         other = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
