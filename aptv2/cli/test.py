@@ -72,7 +72,7 @@ def run_test(
     import aptv2
     from aptv2.cli.test_report import print_report
     from aptv2.training import read_recipe
-    from aptv2.training.test_inputs import read_split
+    from aptv2.training.inputs import read_split
     from aptv2.training.testing import RESULTS, score_pose_model
 
     network = read_recipe(recipe).model.name if recipe.endswith((".yaml", ".yml")) else recipe

@@ -7,36 +7,93 @@ from typing import Annotated
 
 import typer
 
+from aptv2.errors import InputError
+
 
 def train(
-    recipe: Annotated[Path, typer.Argument(help="YAML file that says what to train, with what.")],
+    recipe: Annotated[
+        Path | None,
+        typer.Argument(help="YAML file that says what to train, with what.", show_default=False),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]...", help="Changes of the recipe: model.drop_path=0.1"),
+    ] = None,
+    init: Annotated[
+        str | None,
+        typer.Option(
+            help="What to start from: in1k, coco, ap10k, random, or a weights file.",
+            show_default="the recipe's",
+        ),
+    ] = None,
     data: Annotated[
-        Path, typer.Option(help="Folder that the recipe's data paths start from.")
-    ] = Path("data"),
+        Path | None,
+        typer.Option(help="Folder of the data set.", show_default="data"),
+    ] = None,
+    devices: Annotated[
+        int | None,
+        typer.Option(min=1, help="GPUs of a machine, or processes without GPU.", show_default="1"),
+    ] = None,
+    nodes: Annotated[int | None, typer.Option(min=1, help="Machines.", show_default="1")] = None,
     output: Annotated[
         Path | None,
         typer.Option(
             "-o",
             "--output",
-            help="Run folder for checkpoints and logs.",
+            help="Run folder for checkpoints, logs and the report.",
             show_default="runs/NAME of the recipe",
         ),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in the output folder.")
     ] = False,
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", help="Run folder to repeat: its recipe, data and seed."),
+    ] = None,
     changes: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be repeated."),
+        typer.Option("--set", metavar="KEY=VALUE", help="The same as KEY=VALUE after the recipe."),
     ] = None,
+    show: Annotated[
+        bool, typer.Option("--print", help="Print the recipe with all its settings, and end.")
+    ] = False,
 ) -> None:
     """Train a network by a recipe.
 
-    Example: [cyan]aptv2 train recipes/lite.yaml --data data --set seed=2[/]
+    Example: [cyan]aptv2 train recipes/vitpose_b.yaml model.drop_path=0.1 --data APTv2[/]
     """
+    import logging
+
+    import yaml
+
     from aptv2.training import read_recipe
     from aptv2.training import train as run
+    from aptv2.training.runs import read_run
 
-    output = output or Path("runs", recipe.stem)
-    weights = run(read_recipe(recipe, tuple(changes or ())), data, output, resume=resume)
+    overrides = [*(settings or ()), *(changes or ()), *([f"init={init}"] if init else [])]
+    before = None
+    if source is not None:
+        if recipe is not None or overrides:
+            raise InputError("--from repeats a run as it was; leave the recipe and changes out")
+        before = read_run(source)
+        wanted, name = before.recipe, f"{source.resolve().name}-again"
+    elif recipe is not None:
+        wanted, name = read_recipe(recipe, tuple(overrides)), recipe.stem
+    else:
+        raise InputError("give a recipe, e.g. recipes/lite.yaml, or --from RUN")
+    if show:
+        typer.echo(yaml.safe_dump(wanted.model_dump(mode="json"), sort_keys=False).rstrip())
+        return
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    weights = run(
+        wanted,
+        data or (before.data if before else Path("data")),
+        output or Path("runs", name),
+        resume=resume,
+        devices=devices or (before.devices if before else 1),
+        nodes=nodes or (before.nodes if before else 1),
+        repeats=before,
+        progress=True,
+    )
     typer.echo(f"Trained weights: {weights}")

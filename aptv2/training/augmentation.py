@@ -29,6 +29,8 @@ def random_geometry(
     else:
         factor = settings.scale ** rng.uniform(-1, 1)
     shift = rng.uniform(-settings.shift, settings.shift, 2) * extent
+    if settings.shift_chance < 1 and rng.random() >= settings.shift_chance:
+        shift = np.zeros(2)
     rotation = 0.0
     if rng.random() < settings.rotation_chance:
         limit = settings.rotation

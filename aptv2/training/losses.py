@@ -1,4 +1,4 @@
-"""The loss of each head of the lite network, from a batch of its data set."""
+"""Losses, each from a batch of its data set: of the paper's networks, and of each lite head."""
 
 from __future__ import annotations
 
@@ -9,16 +9,31 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision.ops import generalized_box_iou_loss
 
-from aptv2.codecs import gaussian_heatmaps
+from aptv2.codecs import gaussian_heatmaps, heatmap_targets
 from aptv2.models.lite.detection import corner_boxes
 from aptv2.models.lite.network import LiteNetwork
 from aptv2.models.lite.pose import SIGMA
 from aptv2.models.lite.tracking import centre_boxes, corner_form
+from aptv2.models.paper import HeatmapPose
 from aptv2.models.pose import normalise
 from aptv2.training.recipes import TaskName
 
 Batch = dict[str, Tensor]
 DOUBTFUL = 0.4  # score from which an unlabelled detection may be an animal without a box
+
+
+def heatmap_loss(network: HeatmapPose, batch: Batch, sigma: float = 2.0) -> Tensor:
+    """Mean squared error of the heatmaps; joints that are not labelled count as no error.
+
+    The mean is over all joints, labelled or not, as MMPose's: so a batch's loss is the mean of its
+    parts' losses, however it is parted.
+    """
+    heatmaps = network(normalise(batch["image"])).float()
+    size = (heatmaps.shape[2], heatmaps.shape[3])
+    targets, weights = heatmap_targets(
+        batch["joints"], batch["labelled"], size, sigma, udp=network.udp
+    )
+    return ((heatmaps - targets).square().mean(dim=(2, 3)) * weights).mean()
 
 
 def pose_loss(network: LiteNetwork, batch: Batch) -> Tensor:

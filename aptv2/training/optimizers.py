@@ -1,13 +1,55 @@
-"""Parameter groups: what learns how fast."""
+"""What learns how fast: parameter groups and the rate over time."""
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
 from torch import nn
 
+from aptv2.training.recipes import Stage
+
 _BLOCK = re.compile(r"^body\.blocks\.(\d+)\.")
+
+
+def parameter_groups(network: nn.Module, stage: Stage) -> list[dict[str, Any]]:
+    """Groups for a torch optimizer: body and heads apart, or by layer where the stage says so.
+
+    Norms and biases have no weight decay, unless the stage has `vector_decay`.
+    """
+    if stage.layer_decay is not None:
+        return layer_decay_groups(network, stage.head_rate, stage.weight_decay, stage.layer_decay)
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            decays = parameter.ndim > 1 or stage.vector_decay
+            groups.setdefault((name.startswith("body."), decays), []).append(parameter)
+    return [
+        {
+            "params": parameters,
+            "lr": stage.body_rate if body else stage.head_rate,
+            "weight_decay": stage.weight_decay if decays else 0.0,
+        }
+        for (body, decays), parameters in groups.items()
+    ]
+
+
+def rate_factor(stage: Stage, step: int, epoch_steps: int) -> float:
+    """What the rates are multiplied with at an optimizer step, counted from 0.
+
+    Linear warm-up, then half a cosine, or a tenth after each of the stage's `steps`.
+    """
+    if step < stage.warmup:
+        if stage.warmup_from is None:
+            return (step + 1) / stage.warmup
+        return stage.warmup_from + (1 - stage.warmup_from) * step / stage.warmup
+    if stage.schedule == "steps":
+        return 0.1 ** sum(step >= epoch * epoch_steps for epoch in stage.steps)
+    steps = stage.epochs * epoch_steps
+    done = (step - stage.warmup) / max(1, steps - stage.warmup)
+    cosine = (1 + math.cos(math.pi * min(1.0, done))) / 2
+    return stage.final_rate + (1 - stage.final_rate) * cosine
 
 
 def layer_decay_groups(

@@ -11,6 +11,7 @@ coarsest level that is as fine as itself. None is finer than the frame.
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -167,6 +168,11 @@ class Pack:
 
     def __len__(self) -> int:
         return len(self.table)
+
+    @property
+    def fingerprint(self) -> str:
+        """Of its pixels and annotations."""
+        return hashlib.sha256("".join(self.manifest.shards).encode()).hexdigest()
 
     def require(self, size: tuple[int, int], settings: Augmentation) -> None:
         """Refuse crops that reach beyond what was packed, or are finer.

@@ -73,8 +73,7 @@ def strongest(recipe: Recipe) -> tuple[tuple[int, int], Augmentation]:
         raise InputError("the recipe has no stage that trains pose: there are no crops to pack")
     varied = [stage.augmentation for stage in stages]
     normal = [each for each in varied if each.scale_law == "normal"]
-    side = max(stage.tasks["pose"].size for stage in stages)
-    return (side, side), Augmentation(
+    return max(stage.tasks["pose"].size for stage in stages), Augmentation(
         scale=max(each.scale for each in varied),
         # Its lower limit is the wider one.
         scale_law="normal" if normal else "log-uniform",

@@ -7,13 +7,35 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from aptv2.errors import InputError
 
 Positive = Annotated[float, Field(gt=0)]
-TaskName = Literal["pose", "detection", "tracking"]
+Whole = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Side = Annotated[int, Field(gt=0, multiple_of=32)]
+TaskName = Literal["pose", "detection", "tracking"]
+NetworkName = Literal[
+    "lite",
+    "res50",
+    "res101",
+    "hrnet_w32",
+    "hrnet_w48",
+    "hrformer_s",
+    "hrformer_b",
+    "vitpose_s",
+    "vitpose_b",
+    "vitpose_l",
+    "vitpose_h",
+]
 
 
 class _Strict(BaseModel):
@@ -29,17 +51,32 @@ class Augmentation(_Strict):
     scale: Annotated[float, Field(ge=1, le=4)] = 1.5  # largest factor
     scale_law: Literal["log-uniform", "normal"] = "log-uniform"  # see scale_limits
     shift: Share = 0.1
+    shift_chance: Share = 1.0
     half_body: Share = 0.3
     colour: Share = 0.4  # strength of brightness, contrast, saturation and hue changes
     blur: Share = 0.1
     erase: Share = 0.4
 
 
+class Network(_Strict):
+    """The network. What is None is as the network's authors have it."""
+
+    name: NetworkName
+    drop_path: Share | None = None  # chance to skip a transformer's last block; 0 at its first
+    sigma: Positive = 2.0  # of the paper networks' target Gaussians, in heatmap pixels
+    frozen_norms: bool = False  # batch norms keep their statistics: for very small batches
+    sync_norms: bool = False  # batch norms count the batches of all GPUs
+
+
 class Task(_Strict):
     """One head's part in a stage: its data, batch and weight in the loss."""
 
-    batch: Annotated[int, Field(gt=0)] = 32
-    size: Annotated[int, Field(gt=0, multiple_of=32)] = 256
+    batch: Whole = 32  # of one step, over all devices
+    per_device: Whole | None = None  # the most a device takes at once; the rest waits its turn
+    # Height and width in pixels; one number for a square.
+    size: Annotated[
+        tuple[Side, Side], BeforeValidator(lambda v: (v, v) if isinstance(v, int) else v)
+    ] = (256, 256)
     weight: Positive = 1.0
 
 
@@ -47,37 +84,68 @@ class Stage(_Strict):
     """A stretch of training with one input size and one learning-rate schedule."""
 
     name: str
-    epochs: Annotated[int, Field(gt=0)]  # of the task with the fewest batches
+    epochs: Whole  # of the task with the fewest batches
     tasks: Annotated[dict[TaskName, Task], Field(min_length=1)]
-    body_rate: Annotated[float, Field(ge=0)] = 6e-4  # 0 keeps the body as it is
+    optimizer: Literal["adamw", "adam"] = "adamw"
+    body_rate: Annotated[float, Field(ge=0)] = 6e-4  # 0 keeps the body of lite as it is
     head_rate: Positive = 2e-3
+    layer_decay: Annotated[float, Field(gt=0, le=1)] | None = None  # ViT: rate of block n by n + 1
     weight_decay: Annotated[float, Field(ge=0)] = 0.02
-    warmup: Annotated[int, Field(ge=0)] = 200  # steps
-    final_rate: Share = 0.01  # the cosine ends at this share of the rate
-    clip: Positive = 5.0
-    average: Share = 0.998  # decay of the exponential moving average of the weights, per step
+    vector_decay: bool = False  # whether norms and biases decay too
+    schedule: Literal["cosine", "steps"] = "cosine"
+    warmup: Annotated[int, Field(ge=0)] = 200  # optimizer steps
+    warmup_from: Share | None = None  # share of the rate at the first step; default: 1 / warmup
+    steps: tuple[Whole, ...] = ()  # "steps": after these epochs the rate falls to a tenth
+    final_rate: Share = 0.01  # "cosine" ends at this share of the rate
+    clip: Positive | None = 5.0  # longest gradient
+    average: Share | None = 0.998  # decay of the weights' moving average, per step; None for none
+    validate_every: Annotated[int, Field(ge=0)] = 0  # epochs; 0: only when the stage ends
     augmentation: Augmentation = Augmentation()
 
 
 class Data(_Strict):
-    """Where the data lies, relative to `--data`."""
+    """Where the data lies: paths relative to `--data`, or the splits "train", "val" and "test"."""
 
-    pose_train: str
+    pose_train: str = "train"
     pose_pack: str | None = None  # crops of pose_train that `aptv2 data pack` wrote
-    pose_val: str
-    clips_train: str
-    animals: tuple[str, ...]  # object classes of the clips that are animals
+    pose_val: str = "val"
+    clips_train: str | None = None  # lite's detection and tracking
+    animals: tuple[str, ...] = ()  # object classes of the clips that are animals
+
+
+def _name_alone(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
 
 
 class Recipe(_Strict):
     """What a run trains."""
 
-    model: Literal["lite"]
+    model: Annotated[Network, BeforeValidator(_name_alone)]
+    init: str = "in1k"  # what training starts from: in1k, coco, ap10k, random, or a path
     seed: int = 1
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "bf16-mixed"
-    workers: Annotated[int, Field(ge=0)] = 1
-    data: Data
+    workers: Annotated[int, Field(ge=0)] = 1  # processes that read pixels, for each device
+    save_minutes: Annotated[float, Field(ge=0)] = 10  # between checkpoints within an epoch
+    data: Data = Data()
     stages: list[Stage] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Recipe:
+        for number, stage in enumerate(self.stages):
+            where = f"stages.{number}"
+            others = sorted(stage.tasks.keys() - {"pose"})
+            if others and self.model.name != "lite":
+                raise ValueError(f"{where}.tasks.{others[0]}: {self.model.name} learns pose alone")
+            if others and self.data.clips_train is None:
+                raise ValueError(f"data.clips_train: {where} trains {others[0]}, which needs clips")
+            if stage.layer_decay and not self.model.name.startswith("vitpose"):
+                raise ValueError(f"{where}.layer_decay: {self.model.name} is no ViT")
+            if list(stage.steps) != sorted(set(stage.steps)):
+                raise ValueError(f"{where}.steps: epochs must rise, found {list(stage.steps)}")
+            square = stage.tasks.get("detection")
+            if square and square.size[0] != square.size[1]:
+                raise ValueError(f"{where}.tasks.detection.size: must be square")
+        return self
 
 
 def read_recipe(path: Path | str, overrides: tuple[str, ...] = ()) -> Recipe:
@@ -99,6 +167,17 @@ def read_recipe(path: Path | str, overrides: tuple[str, ...] = ()) -> Recipe:
         raise InputError(f"{path}: a recipe is a YAML mapping, this is a {type(content).__name__}")
     for override in overrides:
         _apply(content, override)
+    return check_recipe(content, path)
+
+
+def check_recipe(content: Any, path: Path | str) -> Recipe:
+    """A recipe from parsed content.
+
+    Raises
+    ------
+    InputError
+        Where a key or value does not belong; it names `path`.
+    """
     try:
         return Recipe.model_validate(content)
     except ValidationError as error:
@@ -128,6 +207,8 @@ def _explain(error: ValidationError) -> str:
     # A misspelt key says more than that the right one is missing.
     problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
     where = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "value_error":
+        return str(problem["ctx"]["error"])
     if problem["type"] != "extra_forbidden":
         return f"{where}: {problem['msg'].lower()} (found {problem['input']!r})"
     *parents, key = problem["loc"]
@@ -139,6 +220,7 @@ def _explain(error: ValidationError) -> str:
 def _known_keys(place: tuple[int | str, ...]) -> list[str]:
     classes: dict[str, type[_Strict]] = {
         "data": Data,
+        "model": Network,
         "augmentation": Augmentation,
         "stages": Stage,
         "tasks": Task,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset
 
 from aptv2 import crops
 from aptv2.codecs import crop_pixels
@@ -123,24 +123,6 @@ def _decoded_bytes(paths: list[Path], sizes: np.ndarray) -> int:
     known = sizes[~unknown].astype(np.int64).prod(axis=1).sum()
     read = [image_size(paths[frame]) for frame in np.flatnonzero(unknown)]
     return int(3 * (known + sum(width * height for width, height in read)))
-
-
-class EpochSampler(Sampler[tuple[int, int]]):
-    """A new order every epoch, from the seed and the epoch alone: (epoch, index) pairs."""
-
-    def __init__(self, count: int, seed: int) -> None:
-        self.count, self.seed, self.epoch = count, seed, 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Lightning calls this at the start of every epoch, also after a resume."""
-        self.epoch = epoch
-
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.count)
-        yield from ((self.epoch, int(index)) for index in order)
-
-    def __len__(self) -> int:
-        return self.count
 
 
 def usable(table: PoseTable) -> np.ndarray:

@@ -1,18 +1,22 @@
-"""The data sets of a recipe: annotation files -> torch data sets, one a task."""
+"""The data sets of a recipe: annotations -> torch data sets, one a task."""
 
 from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
+from typing import cast, get_args
 
 import numpy as np
 
 from aptv2.datasets import read_annotations
 from aptv2.errors import InputError
 from aptv2.tables import PoseTable
+from aptv2.training.inputs import Split, read_split
+from aptv2.training.networks import uses_udp
 from aptv2.training.pack import Pack
 from aptv2.training.pairs import TrackingPairs
 from aptv2.training.recipes import Augmentation, Recipe, Task, TaskName
+from aptv2.training.runs import fingerprint
 from aptv2.training.samples import Images, Pixels, PoseCrops
 from aptv2.training.scenes import DetectionScenes
 
@@ -28,20 +32,38 @@ class Sources:
     @cached_property
     def stills(self) -> tuple[PoseTable, Images]:
         """The annotated photographs."""
-        table = read_annotations(self.root / self.recipe.data.pose_train)
+        table = self._read(self.recipe.data.pose_train)
         return table, Images(table)
+
+    @cached_property
+    def truth(self) -> PoseTable:
+        """The photographs that the network is scored on."""
+        return self._read(self.recipe.data.pose_val)
+
+    def _read(self, name: str) -> PoseTable:
+        """A file or folder, or a split of the data set in the root."""
+        path = self.root / name
+        if name in get_args(Split) and not path.exists():
+            return read_split(self.root, cast(Split, name))
+        return read_annotations(path)
 
     @cached_property
     def poses(self) -> tuple[PoseTable, Pixels]:
         """What pose is learnt from: the pack where the recipe names one, else the photographs."""
         if self.recipe.data.pose_pack is None:
             return self.stills
-        pack = Pack(self.root / self.recipe.data.pose_pack)
-        return pack.table, pack
+        return self.pack.table, self.pack
+
+    @cached_property
+    def pack(self) -> Pack:
+        """The pack that the recipe names."""
+        assert self.recipe.data.pose_pack is not None
+        return Pack(self.root / self.recipe.data.pose_pack)
 
     @cached_property
     def clips(self) -> tuple[PoseTable, Images]:
         """The tracked clips, of animals and of other things."""
+        assert self.recipe.data.clips_train is not None  # recipes are checked for that
         table = read_annotations(self.root / self.recipe.data.clips_train)
         return table, Images(table)
 
@@ -74,16 +96,35 @@ class Sources:
         table, images = self.clips
         return table.with_frames(chosen), images.part(np.flatnonzero(chosen))
 
+    def fingerprints(self) -> dict[str, str]:
+        """Fingerprints of all that the recipe trains and is scored on, by its keys.
+
+        Raises
+        ------
+        InputError
+            Where annotations or images are missing.
+        """
+        prints = {"pose_val": fingerprint(self.truth)}
+        tasks = {task for stage in self.recipe.stages for task in stage.tasks}
+        if "pose" in tasks and self.recipe.data.pose_pack is not None:
+            prints["pose_pack"] = self.pack.fingerprint
+        if tasks - {"pose"} or self.recipe.data.pose_pack is None:
+            prints["pose_train"] = fingerprint(self.stills[0])
+        if tasks - {"pose"}:
+            prints["clips_train"] = fingerprint(self.clips[0])
+        return prints
+
     def samples(self, task: TaskName, settings: Task, varied: Augmentation) -> Samples:
         """The data set of one task."""
         seed = self.recipe.seed
         if task == "pose":
-            return PoseCrops(*self.poses, (settings.size, settings.size), varied, seed)
+            udp = uses_udp(self.recipe.model.name)
+            return PoseCrops(*self.poses, settings.size, varied, seed, udp)
         if task == "detection":
             shares = [(self.stills, 0.7), (self.animal_clips, 0.1), (self.background, 0.2)]
             there = [(source, share) for source, share in shares if len(source[1])]
             sources, parts = zip(*there, strict=True)
-            return DetectionScenes(list(sources), list(parts), settings.size, varied, seed)
+            return DetectionScenes(list(sources), list(parts), settings.size[0], varied, seed)
         return TrackingPairs(
             [self.stills, self.clips], [0.6, 0.4], len(self.stills[0]), varied, seed
         )

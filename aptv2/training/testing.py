@@ -19,7 +19,7 @@ from aptv2.files import atomic_write
 from aptv2.inference.chunks import predict_in_chunks
 from aptv2.models.pose import PoseModel
 from aptv2.tables import PoseTable
-from aptv2.training.test_inputs import annotated_boxes, given_boxes
+from aptv2.training.inputs import annotated_boxes, given_boxes
 
 RESULTS, REPORT, CHUNKS = "predictions.json", "report.json", "chunks"
 
@@ -46,7 +46,7 @@ def score_pose_model(
     model
         The pose network.
     truth
-        The annotated animals, with their images (:func:`aptv2.training.test_inputs.read_split`).
+        The annotated animals, with their images (:func:`aptv2.training.inputs.read_split`).
     output
         Folder for `predictions.json`, the COCO results that the scores are of (rescored, without
         duplicates, without boxes, as the official ones), and `report.json`, what is returned. What

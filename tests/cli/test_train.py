@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
+import pytest
+import yaml
 from typer.testing import CliRunner
 
 from aptv2.cli.main import app
@@ -32,3 +38,59 @@ def test_missing_data_is_named(tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert str(data) in result.stderr
     assert len(result.stderr.splitlines()) == 1
+
+
+def printed(*arguments: str) -> dict[str, Any]:
+    result = CliRunner().invoke(app, ["train", *arguments, "--print"])
+    assert result.exit_code == 0, result.stderr
+    return yaml.safe_load(result.stdout)
+
+
+def test_prints_the_recipe_with_changes() -> None:
+    recipe = RECIPE.with_name("vitpose_b.yaml")
+    plain = printed(str(recipe))
+    assert plain["model"]["drop_path"] == 0.3
+    assert plain["stages"][0]["weight_decay"] == 0
+    changed = printed(str(recipe), "model.drop_path=0.1", "--set", "seed=3", "--init", "coco")
+    assert (changed["model"]["drop_path"], changed["seed"], changed["init"]) == (0.1, 3, "coco")
+    changed["model"]["drop_path"], changed["seed"], changed["init"] = 0.3, 1, "in1k"
+    assert changed == plain
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "give a recipe, e.g. recipes/lite.yaml, or --from RUN"),
+        (["--from", "no-run"], "no-run: is no folder of a run, it has no run.json"),
+        ([str(RECIPE), "--from", "no-run"], "leave the recipe and changes out"),
+        ([str(RECIPE), "model.nam=res50"], "override 'model.nam=res50'"),
+    ],
+)
+def test_refused_in_one_sentence(arguments: list[str], said: str) -> None:
+    result = CliRunner().invoke(app, ["train", *arguments])
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments"), [("dist_train.sh", ["r"]), ("dist_test.sh", ["r", "c"])]
+)
+def test_the_scripts_say_what_they_want(script: str, arguments: list[str]) -> None:
+    path = RECIPE.parents[1] / "tools" / script
+    done = subprocess.run(["bash", path, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"usage: bash tools/{script} RECIPE")
+
+
+def test_the_training_script_calls_the_command() -> None:
+    path = RECIPE.parents[1] / "tools" / "dist_train.sh"
+    done = subprocess.run(
+        ["bash", path, str(RECIPE), "2", "--print"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHON": sys.executable},
+    )
+    assert done.returncode == 0, done.stderr
+    assert yaml.safe_load(done.stdout)["model"]["name"] == "lite"

@@ -14,8 +14,9 @@ from torch.utils.data import DataLoader
 
 from aptv2.datasets import read_annotations
 from aptv2.skeleton import ANIMAL17
+from aptv2.training.loaders import BatchOrder
 from aptv2.training.recipes import Augmentation
-from aptv2.training.samples import EpochSampler, Images, PoseCrops, Sample
+from aptv2.training.samples import Images, PoseCrops, Sample
 
 SIZE = (128, 128)
 BOXES = [[[20.0, 15, 110, 90]], [[30, 10, 90, 100]], [[5, 40, 140, 70]]]
@@ -133,35 +134,15 @@ class TestDeterminism:
         batches = []
         for workers in (0, 2):
             loader = DataLoader(
-                samples, batch_size=2, sampler=EpochSampler(3, seed=3), num_workers=workers
+                samples,
+                batch_size=2,
+                sampler=BatchOrder(np.zeros(3, int), 1, seed=3),
+                num_workers=workers,
             )
             batches.append(list(loader))
         assert len(batches[0]) == 2
         for alone, shared in zip(*batches, strict=True):
             assert_equal(alone, shared)
-
-
-class TestEpochSampler:
-    def test_every_index_once_an_epoch(self) -> None:
-        sampler = EpochSampler(20, seed=1)
-        sampler.set_epoch(3)
-        keys = list(sampler)
-        assert len(sampler) == len(keys) == 20
-        assert {epoch for epoch, _ in keys} == {3}
-        assert sorted(index for _, index in keys) == list(range(20))
-        assert all(type(index) is int for _, index in keys)
-
-    def test_the_order_follows_from_seed_and_epoch(self) -> None:
-        def order(seed: int, epoch: int) -> list[int]:
-            sampler = EpochSampler(20, seed)
-            sampler.set_epoch(epoch)
-            return [index for _, index in sampler]
-
-        assert order(1, 5) == order(1, 5)
-        assert len({tuple(order(*key)) for key in [(1, 0), (1, 1), (2, 0), (2, 1)]}) == 4
-
-    def test_none(self) -> None:
-        assert list(EpochSampler(0, seed=1)) == []
 
 
 class TestImages:

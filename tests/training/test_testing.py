@@ -18,7 +18,7 @@ from aptv2.models import load_pose_model
 from aptv2.models.pose import PoseModel
 from aptv2.skeleton import Skeleton
 from aptv2.tables import PoseTable
-from aptv2.training.test_inputs import annotated_boxes, read_split
+from aptv2.training.inputs import annotated_boxes, read_split
 from aptv2.training.testing import score_pose_model
 
 

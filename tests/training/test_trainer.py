@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ import torch
 from aptv2.errors import InputError
 from aptv2.models import load_pose_model
 from aptv2.models.lite.network import LiteNetwork
-from aptv2.training import Recipe, train, trainer
-from aptv2.training.lite import LiteTraining, parameter_groups
+from aptv2.training import Recipe, train
 from aptv2.training.losses import pose_loss
+from aptv2.training.module import StageTraining
+from aptv2.training.networks import imagenet_body
+from aptv2.training.optimizers import parameter_groups, rate_factor
 from aptv2.training.recipes import Stage, Task
 from aptv2.training.samples import PoseCrops
 from aptv2.training.sources import Sources
@@ -99,6 +102,12 @@ class TestRun:
             "1-heads/last.ckpt",
             "1-heads/network.pt",
             "lite.safetensors",
+            "run.json",
+            ".lock",
+            "report/index.html",
+            "report/curves.png",
+            "report/scores.json",
+            "report/worst.png",
         }
 
     def test_the_loss_falls(self, run: Path, data: Path) -> None:
@@ -107,7 +116,7 @@ class TestRun:
         batch = torch.utils.data.default_collate([samples[99, index] for index in range(12)])
         torch.manual_seed(RECIPE.seed)
         network = LiteNetwork().train()
-        network.body.load_state_dict(trainer._imagenet(network))
+        network.body.load_state_dict(imagenet_body(network))
         with torch.no_grad():
             before = pose_loss(network, batch)
             network.load_state_dict(weights(run / "0-pose/network.pt"))
@@ -138,7 +147,7 @@ class TestRun:
     def test_the_first_stage_changed_body_and_pose(self, run: Path) -> None:
         torch.manual_seed(RECIPE.seed)
         network = LiteNetwork()
-        network.body.load_state_dict(trainer._imagenet(network))
+        network.body.load_state_dict(imagenet_body(network))
         after = weights(run / "0-pose/network.pt")
         assert changed_parts(network.state_dict(), after) == {"body", "pose"}
 
@@ -213,7 +222,7 @@ class TestRefused:
         self.refuse(self.changed(**{name: "gone"}), data, tmp_path / "out", "gone")
 
     def test_fewer_pictures_than_a_batch(self, data: Path, tmp_path: Path) -> None:
-        stage = RECIPE.stages[0].model_copy(update={"tasks": {"pose": Task(batch=13, size=64)}})
+        stage = RECIPE.stages[0].model_copy(update={"tasks": {"pose": Task(batch=13)}})
         recipe = RECIPE.model_copy(update={"stages": [stage]})
         self.refuse(recipe, data, tmp_path / "out", "batch")
 
@@ -253,14 +262,14 @@ class TestOptimiser:
         assert not settings
 
     def test_a_body_at_rest_is_no_group(self, network: LiteNetwork) -> None:
-        training = LiteTraining(network, self.stage(body_rate=0), steps=10)
+        training = StageTraining(network, RECIPE, self.stage(body_rate=0), epoch_steps=10)
         rates = {group["lr"] for group in training.configure_optimizers()["optimizer"].param_groups}
         assert len(rates) == 1
         network.body.learn(True)
 
     def test_the_rate_over_time(self, network: LiteNetwork) -> None:
         stage = self.stage(warmup=10, final_rate=0.1)
-        rate = LiteTraining(network, stage, steps=110)._rate
+        rate = partial(rate_factor, stage, epoch_steps=110)
         assert [rate(step) for step in (0, 4, 9, 10)] == pytest.approx([0.1, 0.5, 1, 1])
         assert rate(60) == pytest.approx(0.55)
         assert rate(110) == rate(500) == pytest.approx(0.1)
@@ -268,13 +277,13 @@ class TestOptimiser:
         assert rates == sorted(rates, reverse=True)
 
     def test_more_warm_up_than_steps(self, network: LiteNetwork) -> None:
-        rate = LiteTraining(network, self.stage(warmup=200), steps=6)._rate
+        rate = partial(rate_factor, self.stage(warmup=200), epoch_steps=6)
         assert rate(5) == pytest.approx(6 / 200)
 
 
 def test_imagenet_is_where_the_body_starts() -> None:
     network = LiteNetwork()
-    state = trainer._imagenet(network)
+    state = imagenet_body(network)
     assert state.keys() == network.body.state_dict().keys()
     means = [t for name, t in state.items() if name.endswith("running_mean")]
     assert all(mean.any() for mean in means)  # trained, not fresh

@@ -14,7 +14,7 @@ import pytest
 from aptv2.datasets.splits import difficulty_of
 from aptv2.errors import InputError
 from aptv2.tables import PoseTable
-from aptv2.training.test_inputs import annotated_boxes, given_boxes, read_split
+from aptv2.training.inputs import annotated_boxes, given_boxes, read_split
 
 
 def difficulties(table: PoseTable) -> set[str]:

@@ -1,0 +1,148 @@
+"""One stage of training as Lightning sees it: losses, optimizer, schedule, averaged weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_avg_fn
+
+from aptv2.errors import InputError
+from aptv2.models.lite.network import LiteNetwork
+from aptv2.models.paper import HeatmapPose
+from aptv2.training.losses import LOSSES, heatmap_loss
+from aptv2.training.optimizers import parameter_groups, rate_factor
+from aptv2.training.recipes import Recipe, Stage, TaskName
+
+Batch = Mapping[TaskName, dict[str, Tensor]]
+
+
+class StageTraining(lightning.LightningModule):
+    """One stage of a recipe.
+
+    All that is random in a step follows from the seed, the step and the part of the batch alone,
+    so that neither a resumed run nor one on more devices draws anything else.
+
+    Parameters
+    ----------
+    network
+        The network; trained in place.
+    recipe, stage
+        What is trained, with which rates.
+    epoch_steps
+        Optimizer steps of an epoch.
+    accumulate
+        Parts that a device works its share of a batch off in.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        recipe: Recipe,
+        stage: Stage,
+        epoch_steps: int,
+        accumulate: int = 1,
+    ) -> None:
+        super().__init__()
+        self.network, self.recipe, self.stage = network, recipe, stage
+        self.epoch_steps, self.accumulate = epoch_steps, accumulate
+        self._parts: list[dict[str, Tensor]] = []  # losses of the step so far
+        self.network.to(memory_format=torch.channels_last)
+        if isinstance(network, LiteNetwork):
+            network.body.learn(stage.body_rate > 0)
+            for head in ("pose", "detection", "tracking"):
+                getattr(network, head).requires_grad_(head in stage.tasks)
+        self.averaged: AveragedModel | None = None
+        if stage.average is not None:
+            decay = get_ema_avg_fn(stage.average)
+            self.averaged = AveragedModel(network, avg_fn=decay, use_buffers=True)
+            self.averaged.requires_grad_(False)
+        self.train()  # Lightning leaves modes as they are
+
+    @property
+    def result(self) -> nn.Module:
+        """The network that counts: the averaged one, where weights are averaged."""
+        if self.averaged is None or not self.averaged.n_averaged:
+            return self.network
+        return self.averaged.module
+
+    def train(self, mode: bool = True) -> StageTraining:
+        super().train(mode)
+        if self.recipe.model.frozen_norms:
+            for module in self.network.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
+        return self
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        part = self.global_rank * self.accumulate + batch_idx % self.accumulate
+        place = (self.recipe.seed, self.current_epoch, batch_idx // self.accumulate, part)
+        torch.manual_seed(hash(place) & 0xFFFF_FFFF)
+
+    def training_step(self, batch: Batch, _: int) -> Tensor:
+        losses = {task: self._loss(task, part) for task, part in batch.items()}
+        for task, loss in losses.items():
+            if not torch.isfinite(loss):
+                raise BrokenLossError(task, batch[task]["index"].tolist())
+        self._log({f"loss/{task}": loss.detach() for task, loss in losses.items()})
+        weighted = [self.stage.tasks[task].weight * loss for task, loss in losses.items()]
+        return torch.stack(weighted).sum()
+
+    def _log(self, losses: dict[str, Tensor]) -> None:
+        """Log the mean over the parts and devices of a step's batch."""
+        self._parts.append(losses)
+        if len(self._parts) == self.accumulate:
+            means = {name: sum(part[name] for part in self._parts) for name in losses}
+            self.log_dict(
+                {name: total / self.accumulate for name, total in means.items()},
+                sync_dist=self.trainer.world_size > 1,
+            )
+            self._parts.clear()
+
+    def _loss(self, task: TaskName, batch: dict[str, Tensor]) -> Tensor:
+        if isinstance(self.network, HeatmapPose):
+            return heatmap_loss(self.network, batch, self.recipe.model.sigma)
+        assert isinstance(self.network, LiteNetwork)
+        return LOSSES[task](self.network, batch)
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        super().optimizer_step(*args, **kwargs)
+        # The first weights of a new head are no part of what is worth averaging.
+        start = self.stage.epochs * self.epoch_steps // 5
+        if self.averaged is not None and self.global_step >= start:
+            self.averaged.update_parameters(self.network)
+
+    def configure_optimizers(self) -> Any:
+        stage = self.stage
+        groups = parameter_groups(self.network, stage)
+        kind = torch.optim.AdamW if stage.optimizer == "adamw" else torch.optim.Adam
+        # Lightning does not clip what a fused optimizer scales back itself.
+        optimizer = kind(groups, fused=stage.clip is None)
+
+        def factor(step: int) -> float:
+            return rate_factor(stage, step, self.epoch_steps)
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+
+class BrokenLossError(InputError):
+    """A loss that is infinite or undefined.
+
+    Parameters
+    ----------
+    task
+        Whose.
+    samples
+        The batch's places in the task's data set.
+    """
+
+    def __init__(self, task: TaskName, samples: list[int]) -> None:
+        super().__init__(f"the loss of {task} is not a number any more")
+        self.task, self.samples = task, samples
