@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 data = typer.Typer(
-    name="data", help="Check, picture, convert and pack data sets.", no_args_is_help=True
+    name="data", help="Check, picture, split, convert and pack data sets.", no_args_is_help=True
 )
 
 
@@ -121,3 +121,41 @@ def convert(
     for sentence in run(source, target, to, images):
         typer.secho(sentence, err=True, fg=typer.colors.YELLOW)
     typer.echo(f"Written: {target}")
+
+
+@data.command()
+def split(
+    source: Annotated[
+        Path, typer.Argument(help="Folder of a data set, or one annotation file of any format.")
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="New folder for the files.", show_default=False)
+    ],
+    seed: Annotated[int, typer.Option(help="Another seed gives other splits.")] = 0,
+    leave_out: Annotated[
+        str | None,
+        typer.Option(
+            help="Family that train must not show; left_out.json holds its part of test.",
+            show_default="none",
+        ),
+    ] = None,
+    clips: Annotated[
+        int | None, typer.Option(help="Clips a species in train.", show_default="all")
+    ] = None,
+    animals: Annotated[
+        int | None, typer.Option(help="Animals a species in train.", show_default="all")
+    ] = None,
+) -> None:
+    """Write train, val and test as COCO files: a release's own, else 7:1:2 by clip in a species.
+
+    No clip ever stands in two of them. File names stay relative to the source's images.
+
+    Example: [cyan]aptv2 data split APTv2 -o splits --leave-out Canidae[/]
+    """
+    from aptv2.export.splits import write_splits
+
+    counts = write_splits(
+        source, output, seed=seed, leave_out=leave_out, clips=clips, animals=animals
+    )
+    told = ", ".join(f"{name} {count:,}" for name, count in counts.items())
+    typer.echo(f"Written: {output} (animals: {told})")

@@ -58,7 +58,7 @@ def convert(source: str | Path, target: str | Path, to: str, images: str = "copy
     table = read_annotations(source)
     write_coco(table, target)
     losses = lost_in_coco(table)
-    if len(_split_files(source)) > 1:
+    if len(split_files(source)) > 1:
         losses.append("One COCO file holds no splits; convert each split file to keep them.")
     if table.root is not None and any(table.frames.names):
         losses.append(f"The images stay in {table.root}; file names are relative to it.")
@@ -66,7 +66,7 @@ def convert(source: str | Path, target: str | Path, to: str, images: str = "copy
 
 
 def _splits(source: Path, to: str) -> dict[str, PoseTable]:
-    files = _split_files(source)
+    files = split_files(source)
     if not files:
         return {"train": read_annotations(source)}
     data = source / "data"
@@ -84,7 +84,7 @@ def _splits(source: Path, to: str) -> dict[str, PoseTable]:
     return {split: table.with_frames(own[split]) for split, table in tables.items()}
 
 
-def _split_files(source: Path) -> dict[str, Path]:
+def split_files(source: Path) -> dict[str, Path]:
     """The files of a release's splits; none where it is no release."""
     if not (source.is_dir() and is_aptv2_root(source)):
         return {}
