@@ -142,9 +142,24 @@ def pull_hub(name: str, progress: Progress | None = None) -> Path:
 def _fetch(url: str, path: Path, sha256: str, progress: Progress | None) -> None:
     """Download a file that must stay the one that came the first time."""
     ledger = cache_folder() / "checksums.json"
-    seen = orjson.loads(ledger.read_bytes()) if ledger.is_file() else {}
+    seen = _noted(ledger)
     checksums = {"its publisher": sha256, f"the first download, noted in {ledger},": seen.get(url)}
     known = {who: checksum for who, checksum in checksums.items() if checksum}
     seen[url] = download(url, path, known, progress)
     with atomic_write(ledger) as temporary:
         temporary.write_bytes(orjson.dumps(seen, option=orjson.OPT_INDENT_2))
+
+
+def _noted(ledger: Path) -> dict[str, str]:
+    """The checksums of earlier downloads by their address."""
+    if not ledger.is_file():
+        return {}
+    try:
+        seen = orjson.loads(ledger.read_bytes())
+    except orjson.JSONDecodeError:
+        seen = None
+    if not isinstance(seen, dict) or not all(isinstance(value, str) for value in seen.values()):
+        raise InputError(
+            f"{ledger}: damaged, it holds no checksums by address; delete it to note them anew"
+        )
+    return seen

@@ -147,6 +147,13 @@ class TestPull:
             pull("here", build)
         assert find_weights("here") is None
 
+    @pytest.mark.parametrize("content", ["{", "[1]", '{"a": 1}'])
+    def test_damaged_notes(self, known: None, web: dict, cache: Path, content: str) -> None:
+        cache.mkdir()
+        (cache / "checksums.json").write_text(content)
+        with pytest.raises(InputError, match=r"checksums\.json: damaged"):
+            pull("here", build)
+
     def test_by_hand(self, known: None) -> None:
         with pytest.raises(
             InputError,
