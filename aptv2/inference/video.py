@@ -72,12 +72,12 @@ def open_video(source: str | Path, fps: float = DEFAULT_FPS, start: int = 0) -> 
     ...     print(index, seconds, image.shape)
     """
     path = Path(source).expanduser()
+    if not (math.isfinite(fps) and 0 < fps <= MAX_FPS):
+        raise InputError(f"{path}: the frame rate {fps} is not between 0 and {MAX_FPS}")
     if start < 0:
         raise InputError(f"{path}: the first frame to read, {start}, is below 0")
     kind = kind_of(path)
     if kind == "folder":
-        if not (math.isfinite(fps) and 0 < fps <= MAX_FPS):
-            raise InputError(f"{path}: the frame rate {fps} is not between 0 and {MAX_FPS}")
         return ImageFolder.open(path, float(fps), start)
     if kind is None:
         raise InputError(f"{path}: no such file or folder")
