@@ -56,3 +56,12 @@ def test_stats_writes_a_page(source: Path, tmp_path: Path) -> None:
     assert output == f"Written: {tmp_path / 'out' / 'index.html'}\n"
     assert "No figure of joint motion" in errors
     assert (tmp_path / "out/species.png").is_file()
+
+
+def test_split_tells_how_many_animals_went_where(source: Path, tmp_path: Path) -> None:
+    code, output, _ = run("split", source, "-o", tmp_path / "out")
+    assert code == 0
+    assert output == f"Written: {tmp_path / 'out'} (animals: train 1, val 0, test 0)\n"
+    code, _, errors = run("split", source, "-o", tmp_path / "out")
+    assert code == 2
+    assert errors.endswith("is there already; give the name of a new folder.\n")
