@@ -58,7 +58,7 @@ def convert(source: str | Path, target: str | Path, to: str, images: str = "copy
     table = read_annotations(source)
     write_coco(table, target)
     losses = lost_in_coco(table)
-    if len(split_files(source)) > 1:
+    if len(_split_files(source)) > 1:
         losses.append("One COCO file holds no splits; convert each split file to keep them.")
     if table.root is not None and any(table.frames.names):
         losses.append(f"The images stay in {table.root}; file names are relative to it.")
@@ -66,13 +66,9 @@ def convert(source: str | Path, target: str | Path, to: str, images: str = "copy
 
 
 def _splits(source: Path, to: str) -> dict[str, PoseTable]:
-    files = split_files(source)
-    if not files:
+    tables = released_splits(source)
+    if not tables:
         return {"train": read_annotations(source)}
-    data = source / "data"
-    tables = {
-        split: read_coco(path, data if data.is_dir() else None) for split, path in files.items()
-    }
     if to == "aptv2":
         return tables
     # Every file of a release lists every image; in YOLO a split is its images.
@@ -84,7 +80,14 @@ def _splits(source: Path, to: str) -> dict[str, PoseTable]:
     return {split: table.with_frames(own[split]) for split, table in tables.items()}
 
 
-def split_files(source: Path) -> dict[str, Path]:
+def released_splits(source: Path) -> dict[str, PoseTable]:
+    """The splits that a release has; none where the source is no release."""
+    data = source / "data"
+    root = data if data.is_dir() else None
+    return {split: read_coco(path, root) for split, path in _split_files(source).items()}
+
+
+def _split_files(source: Path) -> dict[str, Path]:
     """The files of a release's splits; none where it is no release."""
     if not (source.is_dir() and is_aptv2_root(source)):
         return {}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from aptv2.datasets import read_annotations, read_coco
+from aptv2.datasets import read_annotations
 from aptv2.datasets.splits import few_animals, few_clips, of_family, split_by_clip, without_family
 from aptv2.errors import InputError
 from aptv2.export.coco import write_coco
-from aptv2.export.convert import split_files
+from aptv2.export.convert import released_splits
 from aptv2.export.folders import new_folder
 
 NAMES = ("train", "val", "test")
@@ -48,19 +48,19 @@ def write_splits(
     Raises
     ------
     InputError
-        Where the source cannot be read, the folder is there already, or there is no such family.
+        Where the source cannot be read or has no train split to choose from, the folder is there
+        already, or there is no such family.
     """
     source = Path(source)
-    files = split_files(source)
-    if files:
-        data = source / "data"
-        tables = {n: read_coco(f, data if data.is_dir() else None) for n, f in files.items()}
-    else:
+    tables = released_splits(source)
+    if not tables:
         parts = split_by_clip(read_annotations(source), seed=seed)
         tables = dict(zip(NAMES, parts, strict=True))
     for option, count in (("--clips", clips), ("--animals", animals)):
         if count is not None and count < 1:
             raise InputError(f"{option} {count}: at least 1 of each species has to stay in train.")
+    if "train" not in tables and (leave_out, clips, animals) != (None, None, None):
+        raise InputError(f"{source}: has no train split to choose from; leave the choice out.")
     if leave_out is not None:
         if "test" in tables:
             tables["left_out"] = of_family(tables["test"], leave_out)

@@ -70,6 +70,17 @@ def test_a_release_keeps_its_own_splits(small_release: Path, tmp_path: Path) -> 
         assert set(read_annotations(tmp_path / f"out/{name}.json").ids) == set(own.ids)
 
 
+def test_a_release_without_train_has_nothing_to_choose_from(
+    small_release: Path, tmp_path: Path
+) -> None:
+    part = tmp_path / "part"
+    (part / "annotations").mkdir(parents=True)
+    name = "annotations/val_annotations.json"
+    (part / name).write_bytes((small_release / name).read_bytes())
+    with pytest.raises(InputError, match="part: has no train split"):
+        write_splits(part, tmp_path / "out", clips=1)
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [({"leave_out": "Canidea"}, "Canidae"), ({"clips": 0}, "--clips 0"), ({"animals": -1}, "-1")],
