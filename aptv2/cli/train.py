@@ -68,8 +68,8 @@ def train(
     import yaml
 
     from aptv2.training import read_recipe
-    from aptv2.training import train as run
     from aptv2.training.runs import read_run
+    from aptv2.training.trainer import train as run
 
     overrides = [*(settings or ()), *(changes or ()), *([f"init={init}"] if init else [])]
     before = None

@@ -45,7 +45,8 @@ SCRIPT = """
 import json, sys
 from pathlib import Path
 import torch
-from aptv2.training import Recipe, train
+from aptv2.training import Recipe
+from aptv2.training.trainer import train
 
 torch.set_num_threads(1)
 recipe, data, output, devices = json.loads(sys.argv[1])

@@ -11,11 +11,12 @@ import pytest
 
 from aptv2.errors import InputError
 from aptv2.models import load_pose_model
-from aptv2.training import read_recipe, train
+from aptv2.training import read_recipe
 from aptv2.training.module import StageTraining
 from aptv2.training.report import read_curves
 from aptv2.training.runs import read_run
 from aptv2.training.samples import PoseCrops
+from aptv2.training.trainer import train
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
 

