@@ -5,8 +5,12 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from aptv2.crops import PADDING
 from aptv2.skeleton import Skeleton
 from aptv2.training.recipes import Augmentation
+
+MIN_BODY, MIN_HALF = 8, 3  # labelled joints: more than these of an animal, at least of a half
+HALF_EXTENT = 1.5  # of the crop around a half, in extents of its joints
 
 
 def scale_limits(settings: Augmentation) -> tuple[float, float]:
@@ -38,32 +42,34 @@ def random_geometry(
     return centre + shift, extent * factor, rotation, rng.random() < settings.flip
 
 
-def half_bodies(joints: np.ndarray, skeleton: Skeleton, at_least: int = 4) -> list[np.ndarray]:
+def half_bodies(joints: np.ndarray, skeleton: Skeleton) -> list[np.ndarray]:
     """Boxes (4,) around the labelled joints of the front and back half of an animal (K, 3).
 
-    Halves with fewer than `at_least` joints are left out.
+    As MMPose: of animals with more than 8 labelled joints, halves with at least 3; the box is
+    centred on the mean of its joints, and the padding of crops makes it 1.5 times their extent.
     """
     seen = joints[:, 2] > 0
+    if seen.sum() <= MIN_BODY:
+        return []
     upper = np.zeros(len(joints), bool)
     upper[list(skeleton.upper)] = True
     boxes = []
     for half in (seen & upper, seen & ~upper):
-        if half.sum() >= at_least:
+        if half.sum() >= MIN_HALF:
             points = joints[half, :2]
-            low, high = points.min(axis=0), points.max(axis=0)
-            margin = 0.2 * (high - low).max() + 1
-            boxes.append(np.concatenate([low - margin, high - low + 2 * margin]))
+            sides = np.maximum(np.ptp(points, axis=0), 1) * HALF_EXTENT / PADDING
+            boxes.append(np.concatenate([points.mean(axis=0) - sides / 2, sides]))
     return boxes
 
 
 def half_body(
-    rng: np.random.Generator, joints: np.ndarray, skeleton: Skeleton, at_least: int = 4
+    rng: np.random.Generator, joints: np.ndarray, skeleton: Skeleton
 ) -> np.ndarray | None:
     """One of an animal's halves at random, None where neither holds enough joints.
 
     Wang et al. (2018) introduced it for people.
     """
-    boxes = half_bodies(joints, skeleton, at_least)
+    boxes = half_bodies(joints, skeleton)
     return boxes[rng.integers(len(boxes))] if boxes else None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from aptv2.crops import crop_frames
 from aptv2.skeleton import ANIMAL17
 from aptv2.training import augmentation as augment
 from aptv2.training.recipes import Augmentation
@@ -59,24 +60,37 @@ class TestHalfBody:
         return joints
 
     def test_one_half_or_the_other(self, rng: np.random.Generator, joints: np.ndarray) -> None:
-        found = set()
+        upper = np.isin(np.arange(17), ANIMAL17.upper)
+        shown = set()
         for _ in range(20):
             box = augment.half_body(rng, joints, ANIMAL17)
-            inside = ((joints[:, :2] > box[:2]) & (joints[:, :2] < box[:2] + box[2:])).all(axis=1)
-            found.add(tuple(np.flatnonzero(inside)))
-        lower = tuple(sorted(set(range(17)) - set(ANIMAL17.upper)))
-        assert found == {tuple(ANIMAL17.upper), lower}
+            middles = [joints[half, :2].mean(axis=0) for half in (upper, ~upper)]
+            shown.add(tuple(bool(np.allclose(box[:2] + box[2:] / 2, m)) for m in middles))
+        assert shown == {(True, False), (False, True)}
 
     def test_only_labelled_joints(self, rng: np.random.Generator, joints: np.ndarray) -> None:
-        joints[list(ANIMAL17.upper)[4:], 2] = 0
-        joints[[4, *range(14, 17)], 2] = 0
+        joints[[*ANIMAL17.upper[4:], 4, 15, 16], 2] = 0
         joints[joints[:, 2] == 0, :2] = -1000
+        joints[[0, 1], 2] = 2  # nine are left
+        joints[[0, 1], :2] = 5, 25
+        assert (joints[:, 2] > 0).sum() == 9
         assert all(augment.half_body(rng, joints, ANIMAL17)[0] > 0 for _ in range(10))
 
+    def test_as_large_as_mmpose_has_it(self, joints: np.ndarray) -> None:
+        upper = joints[list(ANIMAL17.upper), :2]
+        front, _ = augment.half_bodies(joints, ANIMAL17)
+        np.testing.assert_allclose(front[:2] + front[2:] / 2, upper.mean(axis=0), rtol=1e-6)
+        _, extent = crop_frames(front, (256, 256))
+        np.testing.assert_allclose(extent[0], 1.5 * np.ptp(upper, axis=0).max(), rtol=1e-6)
+
     def test_too_few_joints(self, rng: np.random.Generator, joints: np.ndarray) -> None:
-        joints[3:11, 2] = joints[14:, 2] = 0
+        lower = [k for k in range(17) if k not in ANIMAL17.upper]
+        joints[lower[2:], 2] = 0  # two of the back half, which is too few for a half
+        boxes = augment.half_bodies(joints, ANIMAL17)
+        assert len(boxes) == 1
+        assert boxes[0][0] + boxes[0][2] < 100
+        joints[np.flatnonzero(joints[:, 2])[8:], 2] = 0
         assert augment.half_body(rng, joints, ANIMAL17) is None
-        assert augment.half_body(rng, joints, ANIMAL17, at_least=3) is not None
         assert augment.half_body(rng, joints * 0, ANIMAL17) is None
 
 
