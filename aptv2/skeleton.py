@@ -31,7 +31,7 @@ class Skeleton:
         Joints of the front half of the body, for half-body augmentation.
     pairs
         Left and right twins (0-based), which a mirrored image swaps. Empty means those that the
-        names tell: `left_x` and `right_x`, or `l_x` and `r_x`, in any case.
+        names tell: `left_x` and `right_x`, `l_x` and `r_x`, or `xL` and `xR`, in any case.
 
     Raises
     ------
@@ -86,15 +86,18 @@ class Skeleton:
 
 
 def pairs_by_name(names: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
-    """Left-right pairs that names tell: `left_x` and `right_x`, or `l_x` and `r_x`, any case."""
+    """Left-right pairs that names tell, such as `left_x` and `right_x`, `l_x` and `r_x`, `xL` and
+    `xR`, in any case.
+    """
     index = {name.lower(): i for i, name in enumerate(names)}
     pairs: dict[int, int] = {}
     for name, i in index.items():
-        for left, right in (("left", "right"), ("l_", "r_")):
-            if left in name and (j := index.get(name.replace(left, right))) is not None:
-                if not {i, j} & {*pairs, *pairs.values()}:
-                    pairs[i] = j
-                break
+        twins = [name.replace("left", "right"), name.replace("l_", "r_")]
+        if name.endswith("l"):
+            twins.append(f"{name[:-1]}r")
+        j = next((index[twin] for twin in twins if twin != name and twin in index), None)
+        if j is not None and not {i, j} & {*pairs, *pairs.values()}:
+            pairs[i] = j
     return tuple(pairs.items())
 
 

@@ -8,16 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter, ValidationError
 from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from aptv2.errors import InputError
 from aptv2.files import atomic_write
+from aptv2.skeleton import ANIMAL17, Skeleton
 from aptv2.weights.unpickling import UnsafeFileError, load_torch_file
 
-# Where checkpoints keep the weights: mmpose and Lightning; MAE and torchvision.
-_WRAPPERS = ("state_dict", "model")
+# Where checkpoints keep the weights: mmpose and Lightning; MAE and torchvision; OSTrack.
+_WRAPPERS = ("state_dict", "model", "net")
 LARGEST = 8 << 30  # bytes; the largest weights known here take 4 GB
 
 
@@ -55,6 +57,42 @@ def read_weights(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if claimed > LARGEST:
         raise InputError(f"{path}: its tensors claim {claimed} bytes, more than any weights")
     return dict(content), {}
+
+
+def read_about(path: Path | str) -> dict[str, Any]:
+    """What a `.safetensors` file says of itself; nothing where it is another or no file.
+
+    Raises
+    ------
+    InputError
+        Where such a file is damaged.
+    """
+    path = Path(path)
+    if path.suffix != ".safetensors" or not path.is_file():
+        return {}
+    try:
+        with safe_open(path, framework="pt") as file:
+            return _about(file)
+    except Exception as error:  # as in _read_safetensors
+        raise _unreadable(path, error) from None
+
+
+def read_skeleton(path: Path | str) -> Skeleton:
+    """The joints that weights predict: what their file says, or else the 17 of APTv2.
+
+    Raises
+    ------
+    InputError
+        Where the file is damaged or says what cannot be.
+    """
+    said = read_about(path).get("skeleton")
+    if said is None:
+        return ANIMAL17
+    try:
+        return TypeAdapter(Skeleton).validate_python(said)
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"]
+        raise InputError(f"{path}: says of its joints what cannot be ({reason})") from None
 
 
 def write_weights(
@@ -140,11 +178,20 @@ def _damage(path: Path) -> str:
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
-            about = json.loads((file.metadata() or {}).get("about", "{}"))
+            about = _about(file)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if not isinstance(about, dict):
-            raise ValueError("what it says of itself is no JSON object")
     except Exception as error:  # the readers raise whatever a malformed file leads them to
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path}: not a readable safetensors file ({reason})") from None
+        raise _unreadable(path, error) from None
     return {n: t.float() if t.is_floating_point() else t for n, t in tensors.items()}, about
+
+
+def _about(file: Any) -> dict[str, Any]:
+    about = json.loads((file.metadata() or {}).get("about", "{}"))
+    if not isinstance(about, dict):
+        raise ValueError("what it says of itself is no JSON object")
+    return about
+
+
+def _unreadable(path: Path, error: Exception) -> InputError:
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return InputError(f"{path}: not a readable safetensors file ({reason})")
