@@ -27,7 +27,7 @@ from common import machine, markdown, parser, read_clip
 from scenes import clip_folder, pasted_scenes
 
 import aptv2
-from aptv2.evaluation.tracking import score_single_object
+from aptv2.evaluation import score_single_object
 
 VALIDATION, SEEN = ("camel", "cows"), ("goat", "libby")
 SMALL = (240, 135)  # width and height

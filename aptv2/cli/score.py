@@ -10,7 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
-SHOWN = ("AP", "AP50", "AP75", "APM", "APL", "AR")
+_AP = ("AP", "AP50", "AP75", "APM", "APL", "AR")
+_TRACKING = ("HOTA", "DetA", "AssA", "IDF1", "MOTA", "switches")
+_SINGLE = ("AO", "SR50", "SR75", "success", "prec.", "n.prec.")
+_SHORT = {"switches": "id_switches", "prec.": "precision", "n.prec.": "normalised_precision"}
 
 
 class Suppression(str, Enum):
@@ -23,7 +26,10 @@ class Suppression(str, Enum):
 
 def score(
     ground_truth: Annotated[Path, typer.Argument(help="Annotations, in any format read here.")],
-    predictions: Annotated[Path, typer.Argument(help="COCO keypoint results, or a .tracks.json.")],
+    predictions: Annotated[
+        Path,
+        typer.Argument(help="COCO keypoint results, a .tracks.json, or GOT-10k result folders."),
+    ],
     rescore: Annotated[
         bool, typer.Option("--rescore", help="First weigh scores with the mean joint score.")
     ] = False,
@@ -32,33 +38,55 @@ def score(
     ] = Suppression.none,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, from 0 to 1.")] = False,
 ) -> None:
-    """Score predicted joints against annotations: COCO keypoint AP and AR, in percent.
+    """Score predictions against annotations, in every way that both allow; in percent.
 
-    AP and AR are means over species, as in the APTv2 paper; pooled takes all animals as one.
+    Joints: COCO keypoint AP and AR, as means over species like in the APTv2 paper; pooled takes all
+    animals as one. Tracks: HOTA, IDF1, MOTA and identity switches, and with joints the MOTA of
+    joints. Animals followed from their first boxes, as GOT-10k results: AO, SR, success, precision.
 
     Example: [cyan]aptv2 score val.json predictions.json --rescore --oks-nms hard[/]
-    """
-    import aptv2
 
-    scores = aptv2.score_keypoints(
+    Example: [cyan]aptv2 score got10k/val results[/]
+    """
+    from aptv2.evaluation.all_scores import score_all
+
+    parts = score_all(
         ground_truth,
         predictions,
         rescore=rescore,
         oks_nms="soft" if oks_nms is Suppression.soft else oks_nms is Suppression.hard,
     )
     if as_json:
-        typer.echo(json.dumps(_without_nan(scores), indent=2))
+        # Scores of joints stand at the top, the others under their names.
+        flat = {**parts.pop("keypoints", {}), **parts}
+        typer.echo(json.dumps(_without_nan(flat), indent=2))
         return
-    for title in ("by_species", "by_family"):
-        _print_rows(title.replace("_", " "), scores[title])
-    _print_rows("all", {"mean over species": scores, "pooled": scores["pooled"]})
+    if poses := parts.get("keypoints"):
+        _print_rows("by species", poses["by_species"], _AP)
+        _print_rows("by family", poses["by_family"], _AP)
+        _print_rows("all", {"mean over species": poses, "pooled": poses["pooled"]}, _AP)
+    if tracks := parts.get("tracking"):
+        _print_rows("tracks", {**tracks["by_species"], "all animals": tracks}, _TRACKING)
+    if joints := parts.get("pose_tracking"):
+        rows = {**joints["by_joint"], "mean over joints": joints}
+        _print_rows("tracked joints", rows, ("MOTA", "switches"))
+    if single := parts.get("single_object"):
+        rows = {f"{single['animals']} in {single['frames']} frames": single}
+        _print_rows("from first boxes", rows, _SINGLE)
 
 
-def _print_rows(title: str, rows: dict[str, dict[str, float]]) -> None:
-    typer.echo(f"{title:<20}" + "".join(f"{name:>8}" for name in SHOWN))
+def _print_rows(title: str, rows: dict[str, dict[str, float]], columns: tuple[str, ...]) -> None:
+    typer.echo(f"{title:<20}" + "".join(f"{name:>9}" for name in columns))
     for name, row in rows.items():
-        cells = ["-" if math.isnan(row[key]) else f"{100 * row[key]:.1f}" for key in SHOWN]
-        typer.echo(f"  {name:<18}" + "".join(f"{cell:>8}" for cell in cells))
+        cells = (_cell(row[_SHORT.get(column, column)]) for column in columns)
+        typer.echo(f"  {name:<18}" + "".join(f"{cell:>9}" for cell in cells))
+
+
+def _cell(value: float) -> str:
+    """A count, or a share in percent."""
+    if isinstance(value, int):
+        return str(value)
+    return "-" if math.isnan(value) else f"{100 * value:.1f}"
 
 
 def _without_nan(value: Any) -> Any:

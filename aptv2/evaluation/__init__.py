@@ -1,6 +1,14 @@
-"""Scores: two tables -> numbers. Keypoint AP and tracking."""
+"""Scores: two tables -> numbers. Keypoint AP, tracking of boxes and of joints."""
 
 from aptv2.evaluation.keypoints import score_keypoints
-from aptv2.evaluation.tracking import score_single_object, score_tracking
+from aptv2.evaluation.pose_tracking import score_pose_tracking
+from aptv2.evaluation.single_object import score_followed, score_single_object
+from aptv2.evaluation.tracking import score_tracking
 
-__all__ = ["score_keypoints", "score_single_object", "score_tracking"]
+__all__ = [
+    "score_followed",
+    "score_keypoints",
+    "score_pose_tracking",
+    "score_single_object",
+    "score_tracking",
+]

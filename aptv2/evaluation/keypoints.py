@@ -23,9 +23,9 @@ from aptv2.datasets.splits import clips_of
 from aptv2.errors import InputError
 from aptv2.evaluation.matching import AREAS, THRESHOLDS, Matches, boxes_of, find_pairs, match
 from aptv2.evaluation.oks import suppress, suppress_softly
-from aptv2.evaluation.pairing import Source, pair
+from aptv2.evaluation.pairing import Source, pair, species_of
 from aptv2.evaluation.precision import COCO_LIMIT, draw_clips, interval, rankings
-from aptv2.species import canonical, family
+from aptv2.species import family
 from aptv2.tables import PoseTable
 
 _VISIBLE = 0.2  # joints above this score count in rescoring
@@ -108,13 +108,7 @@ def ranked(
 
 def _same_species(predictions: PoseTable, truth: PoseTable) -> np.ndarray:
     """The predictions' species as the ground truth numbers them; -1 where it has none such."""
-    species = predictions.species
-    if predictions.categories and truth.categories:
-        by_name = {canonical(name): key for key, name in truth.categories.items()}
-        translate = {
-            key: by_name.get(canonical(name), -1) for key, name in predictions.categories.items()
-        }
-        species = np.array([translate.get(key, -1) for key in species.tolist()], np.int64)
+    species = species_of(predictions, truth)
     if len(species) and not np.isin(species, [*truth.categories, *truth.species]).any():
         warnings.warn(
             "No prediction is of a species of the ground truth, so AP is 0; "

@@ -9,6 +9,7 @@ import numpy as np
 
 from aptv2.datasets import read_annotations
 from aptv2.errors import InputError
+from aptv2.species import canonical
 from aptv2.tables import PoseTable
 
 Source = PoseTable | str | Path
@@ -39,6 +40,20 @@ def pair(ground_truth: Source, predictions: Source) -> tuple[PoseTable, PoseTabl
         )
     rows = np.array([row_of[image] for image in images], np.int64)
     return truth, replace(found, frames=truth.frames, frame=rows)
+
+
+def species_of(predictions: PoseTable, truth: PoseTable) -> np.ndarray:
+    """int64 (N,): the predictions' species as the ground truth numbers them; -1: it has none such.
+
+    Species are the same by name where the predictions bring names, by number otherwise.
+    """
+    if not (predictions.categories and truth.categories):
+        return predictions.species
+    by_name = {canonical(name): key for key, name in truth.categories.items()}
+    translate = {
+        key: by_name.get(canonical(name), -1) for key, name in predictions.categories.items()
+    }
+    return np.array([translate.get(key, -1) for key in predictions.species.tolist()], np.int64)
 
 
 def _table(source: Source) -> PoseTable:

@@ -1,8 +1,7 @@
-"""Tracking scores: HOTA, IDF1 and CLEAR over many animals, AO and SR over one.
+"""Tracking scores of many animals: HOTA, IDF1 and CLEAR.
 
-The many-animal metrics are TrackEval's own classes, fed from memory: HOTA (Luiten et al., IJCV
-2021), IDF1 (Ristani et al., 2016) and CLEAR MOT (Bernardin and Stiefelhagen, 2008). The single
-object's are GOT-10k's (Huang et al., TPAMI 2021).
+The metrics are TrackEval's own classes, fed from memory: HOTA (Luiten et al., IJCV 2021), IDF1
+(Ristani et al., 2016) and CLEAR MOT (Bernardin and Stiefelhagen, 2008).
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import numpy as np
 
 from aptv2 import boxes as box_tools
 from aptv2.errors import InputError
-from aptv2.evaluation.pairing import Source, pair
+from aptv2.evaluation.pairing import Source, pair, species_of
 from aptv2.tables import PoseTable
 
 
@@ -25,7 +24,7 @@ def score_tracking(ground_truth: Source, predictions: Source) -> dict[str, Any]:
     ground_truth, predictions
         Tables, or files that :func:`aptv2.read_annotations` reads, with a box and a track number
         for every animal. Predictions belong to frames by image id; frames without a clip are
-        taken as one clip. Species play no part.
+        taken as one clip.
 
     Returns
     -------
@@ -33,8 +32,10 @@ def score_tracking(ground_truth: Source, predictions: Source) -> dict[str, Any]:
         `HOTA`, `DetA`, `AssA`, `LocA` (means over the overlaps 0.05 to 0.95), `IDF1`, `MOTA` (at
         an overlap of 0.5; MOTA is negative where errors outnumber animals), NaN where the ground
         truth has no animal; `id_switches`, `false_positives`, `missed` (at 0.5) as counts;
-        `by_clip`: the same by clip number. Clips are joined as TrackEval joins sequences: by
-        their counts, so a long clip weighs more.
+        `by_clip`: the same by clip number, for clips with an animal. Clips are joined as TrackEval
+        joins sequences: by their counts, so a long clip weighs more. Species play no part in
+        these; `by_species`, where both tables name species, has the same numbers for the animals
+        of each, by name.
 
     Raises
     ------
@@ -43,12 +44,25 @@ def score_tracking(ground_truth: Source, predictions: Source) -> dict[str, Any]:
         in a frame, predictions name unknown frames, or TrackEval is not installed.
     """
     truth, found = pair(ground_truth, predictions)
-    _check(truth, "ground truth")
-    _check(found, "predictions")
+    check_tracks(truth, "ground truth")
+    check_tracks(found, "predictions")
+    whole, by_clip = _score(truth, found)
+    by_species = {}
+    species = species_of(found, truth)
+    if (species != -1).any():
+        for key in np.unique(truth.species[truth.species != -1]).tolist():
+            name = truth.categories.get(key, str(key))
+            by_species[name], _ = _score(truth[truth.species == key], found[species == key])
+    return {**whole, "by_clip": by_clip, "by_species": by_species}
+
+
+def _score(truth: PoseTable, found: PoseTable) -> tuple[dict[str, Any], dict[int, dict[str, Any]]]:
+    """Scores of all clips together, and by clip."""
     metrics = _metrics()
+    clips = truth.frames.clips
     results: dict[int, dict[str, Any]] = {}
-    for clip in np.unique(truth.frames.clips).tolist():
-        frames = np.flatnonzero(truth.frames.clips == clip)
+    for clip in np.unique(clips[np.concatenate([truth.frame, found.frame])]).tolist():
+        frames = np.flatnonzero(clips == clip)
         frames = frames[np.argsort(truth.frames.indices[frames], kind="stable")]
         data = _sequence(truth.with_frames(frames), found.with_frames(frames))
         results[clip] = {name: metric.eval_sequence(data) for name, metric in metrics.items()}
@@ -57,56 +71,7 @@ def score_tracking(ground_truth: Source, predictions: Source) -> dict[str, Any]:
         for name, metric in metrics.items()
         if results
     }
-    return {
-        **_summary(joined),
-        "by_clip": {clip: _summary(result) for clip, result in results.items()},
-    }
-
-
-def score_single_object(
-    ground_truth: np.ndarray, predictions: np.ndarray, absent: np.ndarray | None = None
-) -> dict[str, float]:
-    """Score one object followed from its first box through one clip, as GOT-10k does.
-
-    Parameters
-    ----------
-    ground_truth, predictions
-        Boxes (F, 4), xywh, one a frame. A prediction of NaN overlaps nothing.
-    absent
-        bool (F,): frames whose object cannot be seen. They do not count, nor does the first frame.
-
-    Returns
-    -------
-    dict
-        `AO`: mean overlap (IoU); `SR50`, `SR75`: share of frames with an overlap above 0.5 and
-        0.75. NaN where no frame counts.
-
-    Raises
-    ------
-    ValueError
-        Where the lengths differ.
-
-    Examples
-    --------
-    >>> truth = np.array([[0, 0, 10, 10], [0, 0, 10, 10], [0, 0, 10, 10]])
-    >>> score_single_object(truth, np.array([[9, 9, 9, 9], [0, 0, 10, 10], [0, 0, 10, 6]]))
-    {'AO': 0.8, 'SR50': 1.0, 'SR75': 0.5}
-    """
-    truth = np.asarray(ground_truth, np.float64).reshape(-1, 4)
-    found = np.asarray(predictions, np.float64).reshape(-1, 4)
-    hidden = np.zeros(len(truth), bool) if absent is None else np.asarray(absent, bool)
-    if not len(truth) == len(found) == len(hidden):
-        raise ValueError(f"{len(truth)} true boxes, {len(found)} predicted, {len(hidden)} flags")
-    counted = ~hidden
-    counted[:1] = False
-    if not counted.any():
-        return {"AO": float("nan"), "SR50": float("nan"), "SR75": float("nan")}
-    overlap = box_tools.paired_iou(truth[counted], found[counted])
-    return {
-        "AO": float(overlap.mean()),
-        "SR50": float((overlap > 0.5).mean()),
-        "SR75": float((overlap > 0.75).mean()),
-    }
+    return _summary(joined), {clip: _summary(result) for clip, result in results.items()}
 
 
 def _metrics() -> dict[str, Any]:
@@ -121,7 +86,8 @@ def _metrics() -> dict[str, Any]:
     return {"HOTA": HOTA(), "CLEAR": CLEAR(quiet), "Identity": Identity(quiet)}
 
 
-def _check(table: PoseTable, what: str) -> None:
+def check_tracks(table: PoseTable, what: str) -> None:
+    """Raise an InputError where an animal has no box or track, or a track is twice in a frame."""
     if (table.tracks == -1).any():
         raise InputError(f"The {what} hold animals without a track number; give each its own.")
     if np.isnan(table.boxes).any():

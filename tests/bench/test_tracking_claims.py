@@ -11,7 +11,7 @@ from track_many import without_ignored
 from track_single import Lite, follow, tasks
 
 import aptv2
-from aptv2.evaluation.tracking import score_single_object
+from aptv2.evaluation import score_single_object
 
 pytestmark = pytest.mark.slow
 
