@@ -68,6 +68,15 @@ def test_a_folder_of_clips(make_clip: MakeClip) -> None:
     assert table.frames.sizes[-1].tolist() == [0, 0]
 
 
+def test_a_missing_absence_label_is_told_once(make_clip: MakeClip, tmp_path: Path) -> None:
+    for name in "abc":
+        make_clip(f"set/{name}", absence="0\n" * 4 if name == "a" else None)
+    with pytest.warns(UserWarning, match=r"set/b has no absence\.label \(2 of 3 clips") as told:
+        table = read_got10k(tmp_path / "set")
+    assert len(told) == 1
+    assert len(table) == 12
+
+
 def test_the_whole_data_set(make_clip: MakeClip, tmp_path: Path) -> None:
     for name in ("set/val/a", "set/train/b", "set/train/a"):
         make_clip(name, images=1, boxes="1,2,3,4\n", absence="0\n", cover="8\n")
