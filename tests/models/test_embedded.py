@@ -16,7 +16,7 @@ from aptv2.evaluation import score_keypoints
 from aptv2.images import read_image
 from aptv2.inference.poses import predict_poses
 from aptv2.models import load_detector, load_pose_model, load_tracker
-from aptv2.models.lite.tracker import LOST
+from aptv2.models.tracker import LOST
 from aptv2.models.zoo import EMBEDDED, fast_dtype
 from aptv2.tables import PoseTable
 

@@ -12,16 +12,8 @@ from torch import Tensor, nn
 
 from aptv2.models.lite.detection import STRIDE, cell_centres
 from aptv2.models.lite.network import LiteNetwork
-from aptv2.models.lite.tracker import (
-    GROWTH,
-    LARGEST,
-    LOST,
-    SURE,
-    TRUSTED,
-    LiteTracker,
-    square_frames,
-)
-from aptv2.models.lite.tracking import SEARCH_SIZE
+from aptv2.models.lite.tracker import SURE, TRUSTED, LiteTracker, square_frames
+from aptv2.models.tracker import GROWTH, LARGEST, LOST, SEARCH_SIZE
 
 SIZE = (240, 320)
 SEEN, UNSEEN = 3.0, -6.0  # logits

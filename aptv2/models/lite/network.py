@@ -14,10 +14,17 @@ from aptv2.skeleton import ANIMAL17, Skeleton
 
 
 class LiteNetwork(nn.Module):
-    """One body, three heads."""
+    """One body, three heads.
+
+    Parameters
+    ----------
+    skeleton
+        The joints that the pose head finds.
+    """
 
     def __init__(self, skeleton: Skeleton = ANIMAL17) -> None:
         super().__init__()
+        self.skeleton = skeleton
         self.body = Body()
         self.pose = PoseHead(len(skeleton))
         self.detection = DetectionHead()

@@ -12,34 +12,31 @@ from aptv2 import boxes as box_tools
 from aptv2 import crops
 from aptv2.models.lite.detection import peaks
 from aptv2.models.lite.network import LiteNetwork
-from aptv2.models.lite.tracking import (
+from aptv2.models.lite.tracking import centre_boxes, corner_form
+from aptv2.models.pose import normalise_for
+from aptv2.models.tracker import (
     SEARCH_FACTOR,
     SEARCH_SIZE,
     TEMPLATE_FACTOR,
     TEMPLATE_SIZE,
-    centre_boxes,
-    corner_form,
+    Found,
+    Tracker,
 )
-from aptv2.models.pose import normalise_for
 
 SURE = 0.25  # score from which the animal is surely there
-LOST = 0.4  # confidence under which it is held to be out of sight
 AGREEMENT = 0.6  # overlap with a detection from which the two show one animal
 DETECTED = 0.15  # score of a detection that may agree
-GROWTH = 1.1  # of the search region per frame out of sight
-LARGEST = 2.0  # times the usual search region
 VIEWS = 5  # of the first frame, from which the margins are measured
 TRUSTED = 0.6  # share of a measured margin that is applied: animals change their shape
 MARGIN = 0.2  # of a side, the widest
 
 
-class LiteTracker:
-    """Template tracker for any number of animals.
+class LiteTracker(Tracker):
+    """Template tracker with the lite network.
 
-    `start` names the animals, `step` finds them in the next frame, `add` lets more join on the
-    way. Whether a box ends at the trunk or takes in the tail is the user's to say: what the
-    network would have drawn in the first frame is compared with the given box, and the difference
-    is added to every later box.
+    Whether a box ends at the trunk or takes in the tail is the user's to say: what the network
+    would have drawn in the first frame is compared with the given box, and the difference is
+    added to every later box.
 
     Parameters
     ----------
@@ -53,71 +50,42 @@ class LiteTracker:
         cells = SEARCH_SIZE // 16
         window = torch.hann_window(cells + 2, periodic=False)[1:-1]
         self.window = window[:, None] * window[None]
-        self.boxes = np.empty((0, 4), np.float32)
-        self.margins = np.empty((0, 4))  # left, top, right, bottom, as shares of the sides
-        self.reach = np.empty(0)
-        self.templates = torch.empty(0)
-
-    def start(self, frame: np.ndarray, boxes: np.ndarray) -> None:
-        """Begin with animals at `boxes` (N, 4), x, y, width, height in pixels, of a frame."""
-        self.boxes, self.margins = np.empty((0, 4), np.float32), np.empty((0, 4))
-        self.add(frame, boxes)
-
-    def add(self, frame: np.ndarray, boxes: np.ndarray) -> None:
-        """Follow more animals from this frame on; they come after those there are."""
-        boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
-        templates = self._templates(frame, boxes)
-        margins = self._measure_margins(frame, boxes, templates)
-        self.templates = torch.cat([self.templates, templates]) if len(self.boxes) else templates
-        self.margins = np.concatenate([self.margins, margins])
-        self.reach = np.concatenate([self.reach[: len(self.boxes)], np.ones(len(boxes))])
-        self.boxes = np.concatenate([self.boxes, boxes])
+        super().__init__()
 
     def state(self) -> dict[str, np.ndarray]:
         """Everything that the next step depends on, as arrays."""
         templates = self.templates.float().cpu().numpy()
-        return {
-            "boxes": self.boxes,
-            "margins": self.margins,
-            "reach": self.reach,
-            "templates": templates,
-        }
+        return super().state() | {"margins": self.margins, "templates": templates}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Continue from what :meth:`state` gave, in place of :meth:`start`."""
-        self.boxes, self.margins = state["boxes"], state["margins"]
-        self.reach = state["reach"]
+        super().restore(state)
+        self.margins = state["margins"]
         like = next(self.head.parameters())
         self.templates = torch.from_numpy(state["templates"]).to(like)
 
+    def _forget(self) -> None:
+        super()._forget()
+        self.margins = np.empty((0, 4))  # left, top, right, bottom, as shares of the sides
+        self.templates = torch.empty(0)
+
+    def _meet(self, frame: np.ndarray, boxes: np.ndarray) -> None:
+        boxes = boxes.astype(np.float32)
+        templates = self._templates(frame, boxes)
+        margins = self._measure_margins(frame, boxes, templates)
+        self.templates = torch.cat([self.templates, templates]) if len(self.boxes) else templates
+        self.margins = np.concatenate([self.margins, margins])
+
     @torch.inference_mode()
-    def step(self, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Find every animal in the next frame.
-
-        Parameters
-        ----------
-        frame
-            uint8 (H, W, 3), RGB.
-
-        Returns
-        -------
-        tuple of numpy.ndarray
-            Boxes float32 (N, 4) x, y, width, height in pixels, and confidences float32 (N,) from 0
-            to 1. An animal whose confidence is under `LOST` is out of sight: its box is the last
-            one seen, and it is looked for in a growing region.
-        """
-        if not len(self.boxes):
-            return self.boxes.copy(), np.empty(0, np.float32)
-        corners, scores = self._locate(frame, self.boxes, self.reach, self.templates)
+    def _find(self, frame: np.ndarray) -> Found:
+        around = self.boxes.astype(np.float32)
+        corners, scores = self._locate(frame, around, self.reach, self.templates)
         corners += self.margins * _sides(corners)
         boxes = box_tools.xyxy_to_xywh(corners)
         boxes = box_tools.clip(boxes, frame.shape[1], frame.shape[0])
-        confidence = np.minimum(scores / SURE, 1).astype(np.float32)
-        confidence[(boxes[:, 2:] < 2).any(axis=1)] = 0
-        seen = confidence >= LOST
-        self.boxes = np.where(seen[:, None], boxes, self.boxes).astype(np.float32)
-        self.reach = np.where(seen, 1.0, np.minimum(self.reach * GROWTH, LARGEST))
-        return self.boxes.copy(), confidence
+        # No animal is left of a box that the frame's edge cuts off.
+        there = (boxes[:, 2:] >= 2).all(axis=1)
+        return Found(boxes, np.where(there, scores / SURE, 0))
 
     def _locate(
         self, frame: np.ndarray, boxes: np.ndarray, reach: np.ndarray, templates: Tensor
@@ -142,8 +110,6 @@ class LiteTracker:
 
         The mean over views whose middle and scale are off, as they will be in later frames.
         """
-        if not len(boxes):
-            return np.empty((0, 4))
         rng = np.random.default_rng(0)
         shift = rng.uniform(-0.25, 0.25, (VIEWS, 1, 2))
         scale = np.exp(rng.uniform(-0.15, 0.15, (VIEWS, 1, 1)))

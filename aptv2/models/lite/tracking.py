@@ -8,10 +8,7 @@ from torch import Tensor, nn
 
 from aptv2.models.lite.body import CHANNELS
 from aptv2.models.lite.pyramid import Block, ConvNorm, double
-
-TEMPLATE_SIZE, TEMPLATE_FACTOR = 128, 2.0
-SEARCH_SIZE, SEARCH_FACTOR = 256, 4.0
-STRIDE = 16
+from aptv2.models.tracker import SEARCH_SIZE, STRIDE, TEMPLATE_SIZE
 
 
 class TrackingHead(nn.Module):
