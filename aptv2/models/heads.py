@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-WIDTH = 256  # channels of the transposed convolutions
+WIDTH = 256  # channels of the transposed convolutions of the paper's networks
 
 
 class HeatmapHead(nn.Module):
@@ -21,18 +21,22 @@ class HeatmapHead(nn.Module):
     upsamplings
         Transposed convolutions, each of which doubles the size: 3 after a ResNet, 2 after a ViT,
         none after networks whose features are at stride 4 already.
+    width
+        Channels of the transposed convolutions.
     """
 
-    def __init__(self, channels: int, joints: int, upsamplings: int = 0) -> None:
+    def __init__(
+        self, channels: int, joints: int, upsamplings: int = 0, width: int = WIDTH
+    ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         for _ in range(upsamplings):
             layers += [
-                nn.ConvTranspose2d(channels, WIDTH, 4, stride=2, padding=1, bias=False),
-                nn.BatchNorm2d(WIDTH),
+                nn.ConvTranspose2d(channels, width, 4, stride=2, padding=1, bias=False),
+                nn.BatchNorm2d(width),
                 nn.ReLU(inplace=True),
             ]
-            channels = WIDTH
+            channels = width
         self.deconv_layers = nn.Sequential(*layers)
         self.final_layer = ExactConv2d(channels, joints, 1)
         for layer in (*self.deconv_layers, self.final_layer):

@@ -12,14 +12,15 @@ from torch import Tensor, nn
 
 PATCH = 16  # pixels
 OVERLAP = 2  # pixels of padding around the picture
+NORM: Any = partial(nn.LayerNorm, eps=1e-6)
 
 
 class PatchEmbed(nn.Module):
-    """Patches -> tokens."""
+    """Patches -> tokens; `padding` pixels are put around the picture first."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, padding: int = OVERLAP) -> None:
         super().__init__()
-        self.proj = nn.Conv2d(3, width, PATCH, stride=PATCH, padding=OVERLAP)
+        self.proj = nn.Conv2d(3, width, PATCH, stride=PATCH, padding=padding)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.proj(images)
@@ -50,21 +51,15 @@ class VisionTransformer(nn.Module):
         drop_path: float = 0.0,
     ) -> None:
         super().__init__()
-        norm: Any = partial(nn.LayerNorm, eps=1e-6)
         self.grid = input_size[0] // PATCH, input_size[1] // PATCH
         self.patch_embed = PatchEmbed(width)
         # The first entry stems from MAE's class token. The token is gone; its position is added to
         # every patch.
         self.pos_embed = nn.Parameter(torch.zeros(1, 1 + self.grid[0] * self.grid[1], width))
-        self.blocks = nn.Sequential(
-            *[
-                Block(width, heads, qkv_bias=True, norm_layer=norm, drop_path=rate)
-                for rate in np.linspace(0, drop_path, depth).tolist()
-            ]
-        )
-        self.norm = norm(width)
+        self.blocks = transformer_blocks(width, depth, heads, drop_path)
+        self.norm = NORM(width)
         nn.init.trunc_normal_(self.pos_embed, std=0.02)
-        self.apply(_initialise)
+        self.apply(initialise)
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """float (N, 3, H, W) -> one feature map (N, C, H/16, W/16)."""
@@ -74,7 +69,18 @@ class VisionTransformer(nn.Module):
         return [tokens.transpose(1, 2).unflatten(2, self.grid)]
 
 
-def _initialise(module: nn.Module) -> None:
+def transformer_blocks(width: int, depth: int, heads: int, drop_path: float) -> nn.Sequential:
+    """Blocks of a plain ViT; drop path grows linearly from 0 to `drop_path`."""
+    return nn.Sequential(
+        *[
+            Block(width, heads, qkv_bias=True, norm_layer=NORM, drop_path=rate)
+            for rate in np.linspace(0, drop_path, depth).tolist()
+        ]
+    )
+
+
+def initialise(module: nn.Module) -> None:
+    """Draw the numbers of a linear layer as ViTs do; other layers stay as they are."""
     if isinstance(module, nn.Linear):
         nn.init.trunc_normal_(module.weight, std=0.02)
         nn.init.zeros_(module.bias)

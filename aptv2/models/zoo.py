@@ -6,24 +6,32 @@ import difflib
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, get_args
+from weakref import WeakValueDictionary
 
 import torch
+from torch import nn
 
 from aptv2.errors import InputError
-from aptv2.models import paper
+from aptv2.models import paper, vitposetrack
 from aptv2.models.lite.detector import LiteDetector
 from aptv2.models.lite.network import LiteNetwork, LitePose, fuse
 from aptv2.models.lite.tracker import LiteTracker
 from aptv2.models.onnx import OnnxPose
+from aptv2.models.ostrack import ViTTracker
 from aptv2.models.pose import PoseModel
-from aptv2.skeleton import ANIMAL17
-from aptv2.weights import find_weights, how_to_get, load_pose_weights
-from aptv2.weights.files import load_weights, read_weights
+from aptv2.models.tracker import Tracker
+from aptv2.models.vitposetrack import SharedPose, ViTPoseTrack
+from aptv2.models.vittrack import ViTTrack
+from aptv2.weights import find_weights, how_to_get, load_pose_weights, load_tracker_weights
+from aptv2.weights.cache import locate
+from aptv2.weights.checkpoints import read_checkpoint
+from aptv2.weights.files import load_weights, read_about, read_skeleton, read_weights
 
 EMBEDDED = Path(__file__).parents[1] / "assets" / "lite.safetensors"
 Dtype = Literal["float32", "bfloat16", "auto"]
 DTYPES = get_args(Dtype)
-POSE_NETWORKS = ("lite", *paper.NAMES)
+POSE_NETWORKS = ("lite", *paper.NAMES, *vitposetrack.POSE_NAMES)
+TRACKERS = ("lite", *vitposetrack.NAMES)
 
 
 def load_pose_model(
@@ -40,8 +48,10 @@ def load_pose_model(
     ----------
     name
         `lite`, or a network of the paper: `res50`, `res101`, `hrnet_w32`, `hrnet_w48`,
-        `hrformer_s`, `hrformer_b`, `vitpose_s`, `vitpose_b`, `vitpose_l`, `vitpose_h`. Or an ONNX
-        file of `aptv2 weights export`, which says itself what it is.
+        `hrformer_s`, `hrformer_b`, `vitpose_s`, `vitpose_b`, `vitpose_l`, `vitpose_h`. Or the pose
+        part of a tracker: `vitposetrack_s`, `vitposetrack_b`, `vitposetrack_l`. Or a file
+        that says itself what it is: weights of `aptv2 train`, an ONNX file of `aptv2 weights
+        export`.
     weights
         A weights file; None for the embedded weights, or those that `aptv2 weights pull` fetched;
         "random" for none. Networks of the paper also take a checkpoint of MMPose or a folder of
@@ -71,6 +81,8 @@ def load_pose_model(
         if compile or expert:
             raise InputError(f"{file}: an ONNX file is used as it is; leave out compile and expert")
         return _onnx_model(file, None if weights is None else name, device, dtype)
+    if weights is None and Path(name).suffix == ".safetensors":
+        name, weights = _network_of(Path(name)), name
     model = _pose_model(name, weights, device, dtype, expert)
     if compile:
         model.compile()
@@ -86,7 +98,14 @@ def _pose_model(
 ) -> PoseModel:
     _refuse_unknown(name, POSE_NETWORKS)
     if name == "lite":
-        return LitePose(_lite(name, weights, device, dtype)).eval()
+        network = _lite(name, weights, device, dtype)
+        return LitePose(network, network.skeleton).eval()
+    if name in vitposetrack.POSE_NAMES:
+        if expert:
+            raise InputError(f"{name} has no experts; leave out '{expert}'")
+        shared = _vit_track(name, weights, device, dtype)
+        assert isinstance(shared, ViTPoseTrack)
+        return SharedPose(shared).eval()
     place = _device(device)
     number = _number(dtype, place)
     if weights == "random":
@@ -98,10 +117,15 @@ def _pose_model(
         with torch.device(
             "meta"
         ):  # drawing a large ViT's numbers only to replace them takes longer
-            model = paper.build(name)
+            model = paper.build(name, read_skeleton(locate(source)))
         load_pose_weights(model, name, source, expert)
     model.eval().requires_grad_(False)
     return model.to(device=place, dtype=number).to(memory_format=torch.channels_last)
+
+
+def _network_of(path: Path) -> str:
+    """The name of the network whose weights a file holds."""
+    return read_about(path).get("network") or read_checkpoint(path).network
 
 
 def _onnx_model(
@@ -133,9 +157,48 @@ def load_tracker(
     weights: str | Path | None = None,
     device: str | torch.device | None = None,
     dtype: Dtype = "float32",
-) -> LiteTracker:
-    """A tracker for any number of animals; the parameters are those of :func:`load_pose_model`."""
-    return LiteTracker(_lite(name, weights, device, dtype))
+    pose: bool = False,
+) -> Tracker:
+    """A tracker for any number of animals.
+
+    Parameters
+    ----------
+    name
+        `lite`, `vittrack_b`, `vitposetrack_s`, `vitposetrack_b` or `vitposetrack_l`. Or a weights
+        file of `aptv2 train`, which says itself what it is.
+    weights
+        A weights file; None for the embedded weights, or those that `aptv2 weights pull` fetched;
+        "random" for none. `vittrack_b` also takes a checkpoint of OSTrack ViT-B/256 as it is.
+    device, dtype
+        As for :func:`load_pose_model`. A `vitposetrack` and its pose model of the same file, device
+        and number type are one network in memory.
+    pose
+        Read poses in the same pass, as `joints` of the tracker; for a `vitposetrack` alone.
+
+    Returns
+    -------
+    Tracker
+        `tracker.start(frame, boxes)` and `tracker.step(frame)`.
+
+    Raises
+    ------
+    InputError
+        Where the name is not known, the weights do not fit, or there are none.
+    """
+    if weights is None and Path(name).suffix == ".safetensors":
+        name, weights = _network_of(Path(name)), name
+    _refuse_unknown(name, TRACKERS)
+    if pose and name not in vitposetrack.POSE_NAMES:
+        known = ", ".join(vitposetrack.POSE_NAMES)
+        raise InputError(f"{name} follows animals and reads no poses on the way; {known} do")
+    if name == "lite":
+        return LiteTracker(_lite(name, weights, device, dtype))
+    return ViTTracker(_vit_track(name, weights, device, dtype), pose)
+
+
+def build_network(name: str) -> nn.Module:
+    """An untrained network of the paper, or a tracker of `vitposetrack.NAMES`, by its name."""
+    return vitposetrack.build(name) if name in vitposetrack.NAMES else paper.build(name)
 
 
 def best_device() -> torch.device:
@@ -193,7 +256,7 @@ def _build(
     path: Path | None, written: int, device: torch.device, dtype: torch.dtype
 ) -> LiteNetwork:
     """The lite network; the three heads that are asked for share one body."""
-    network = LiteNetwork(ANIMAL17)
+    network = LiteNetwork() if path is None else LiteNetwork(read_skeleton(path))
     if path is not None:
         tensors, _ = read_weights(path)
         load_weights(network, tensors, path)
@@ -201,3 +264,35 @@ def _build(
     network.requires_grad_(False)
     network.to(device=device, dtype=dtype).to(memory_format=torch.channels_last)
     return network
+
+
+# Networks that are in use: what follows animals and what reads their poses share one.
+_vit_tracks: WeakValueDictionary[tuple[object, ...], ViTTrack] = WeakValueDictionary()
+
+
+def _vit_track(
+    name: str, weights: str | Path | None, device: str | torch.device | None, dtype: Dtype
+) -> ViTTrack:
+    place = _device(device)
+    number = _number(dtype, place)
+    source = find_weights(name) if weights is None else weights
+    if source is None:
+        raise InputError(how_to_get(name))
+    written = Path(source).stat().st_mtime_ns if Path(source).is_file() else 0
+    key = (name, str(source), written, place, number)
+    network = _vit_tracks.get(key)
+    if network is None:
+        network = _new_vit_track(name, source).to(device=place, dtype=number)
+        # Not channels last: those convolutions are twice as far from exact sums.
+        _vit_tracks[key] = network
+    return network
+
+
+def _new_vit_track(name: str, source: str | Path) -> ViTTrack:
+    if source == "random":
+        network = vitposetrack.build(name)
+    else:
+        with torch.device("meta"):  # as for a pose network
+            network = vitposetrack.build(name, read_skeleton(locate(source)))
+        load_tracker_weights(network, name, source)
+    return network.eval().requires_grad_(False)

@@ -16,7 +16,8 @@ from aptv2.weights.cache import locate
 from aptv2.weights.experts import has_experts, select_expert
 from aptv2.weights.files import load_weights, read_weights
 from aptv2.weights.mmpose import from_mmpose
-from aptv2.weights.recognise import TITLES, joint_count, network_name, stranger
+from aptv2.weights.ostrack import from_ostrack, is_ostrack
+from aptv2.weights.recognise import TITLES, TRACKERS, joint_count, network_name, stranger
 
 _MMPOSE = ("backbone.", "keypoint_head.")
 
@@ -30,11 +31,11 @@ class Checkpoint:
     path
         The file they are from.
     tensors
-        Named tensors, of `body` and, where the file has one, of `head`.
+        Named tensors, of `body` and, where the file has one, of `head`; all of a tracker.
     network
         The network's name, a key of `TITLES`.
     joints
-        Joints that the head predicts; None for a body alone.
+        Joints that the head predicts; None for a body alone, and for a tracker that reads none.
     about
         What is known of them: `origin`, `expert` where one was chosen, and what a file of this
         package says of itself.
@@ -46,9 +47,14 @@ class Checkpoint:
     joints: int | None
     about: dict[str, Any]
 
+    @property
+    def is_body(self) -> bool:
+        """Whether this is a body alone, from which training can start."""
+        return self.joints is None and self.network not in TRACKERS
+
 
 def read_checkpoint(source: str | Path, expert: str | None = None) -> Checkpoint:
-    """Read a checkpoint of this package, mmpose, Hugging Face, torchvision, timm or MAE.
+    """Read a checkpoint of this package, mmpose, Hugging Face, OSTrack, torchvision, timm or MAE.
 
     Parameters
     ----------
@@ -141,7 +147,7 @@ def load_initial_weights(network: nn.Module, name: str, source: str | Path) -> d
 def fill(network: nn.Module, checkpoint: Checkpoint) -> None:
     """Put a whole checkpoint into its network; the work of :func:`load_pose_weights`."""
     wanted = joint_count(network.state_dict())
-    if checkpoint.joints is None:
+    if checkpoint.is_body:
         raise InputError(
             f"{checkpoint.path}: holds the body of {TITLES[checkpoint.network]} without a pose "
             "head: training can start from it, but it finds no joints"
@@ -159,7 +165,7 @@ def start(network: nn.Module, checkpoint: Checkpoint) -> None:
     own = network.state_dict()
     tensors = bodies.without_relative_positions(checkpoint.tensors)
     kept: list[str] = []
-    if checkpoint.joints is None:
+    if checkpoint.is_body:
         kept += [key for key in own if key.startswith("head.")]
         if "body.pos_embed" in tensors:
             height, width = cast("tuple[int, int]", network.input_size)
@@ -195,7 +201,7 @@ def _recognise(
     if network is None:
         raise InputError(f"no pose network that is known here; {stranger(tensors)}")
     joints = joint_count(tensors)
-    if joints is None:
+    if joints is None and network not in TRACKERS:
         tensors = bodies.body_parts(tensors)
     about = {"origin": origin, **({"expert": expert} if expert else {}), **about}
     return Checkpoint(path, tensors, network, joints, about)
@@ -203,6 +209,8 @@ def _recognise(
 
 def _renamed(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], str]:
     """Tensors under this package's names, and whose names they had."""
+    if is_ostrack(tensors):
+        return from_ostrack(tensors), "OSTrack"
     looks = stranger(tensors)
     if looks.startswith("it looks like"):
         raise InputError(f"no pose network that is known here; {looks}")

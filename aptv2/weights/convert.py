@@ -14,9 +14,10 @@ from aptv2.errors import InputError
 from aptv2.files import atomic_write
 from aptv2.weights import registry
 from aptv2.weights.cache import cache_folder, hub_folder, is_hub_name, weights_path
-from aptv2.weights.checkpoints import fill, read_checkpoint, start
+from aptv2.weights.checkpoints import Checkpoint, fill, read_checkpoint, start
 from aptv2.weights.download import Progress, download, file_checksum
 from aptv2.weights.files import write_weights
+from aptv2.weights.recognise import TRACKERS
 
 HUB = "https://huggingface.co"
 Build = Callable[[str], nn.Module]
@@ -73,20 +74,26 @@ def convert_weights(
     about: dict[str, Any] = {
         **checkpoint.about,
         "network": checkpoint.network,
-        "kind": "body" if checkpoint.joints is None else "pose",
+        "kind": _kind(checkpoint),
         "source": str(source) if is_hub_name(source) else checkpoint.path.name,
         "source_sha256": file_checksum(checkpoint.path),
     }
     if known:
         about |= {"name": name, "data": known.data, "start": known.start}
-    if checkpoint.joints is None or (known and known.data == "COCO"):  # for training alone
+    if checkpoint.is_body or (known and known.data == "COCO"):  # for training alone
         start(network, checkpoint)
     else:
         fill(network, checkpoint)
-    tensors = checkpoint.tensors if checkpoint.joints is None else network.state_dict()
+    tensors = checkpoint.tensors if checkpoint.is_body else network.state_dict()
     target = Path(destination) if destination is not None else weights_path(str(name))
     write_weights(target, tensors, about, exact=True)
     return target
+
+
+def _kind(checkpoint: Checkpoint) -> str:
+    if checkpoint.network in TRACKERS:
+        return "tracker"
+    return "body" if checkpoint.is_body else "pose"
 
 
 def pull(name: str, build: Build, progress: Progress | None = None) -> Path:

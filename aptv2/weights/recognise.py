@@ -19,7 +19,16 @@ TITLES = {
     "vitpose_l": "ViTPose-L",
     "vitpose_h": "ViTPose-H",
     "lite": "the embedded lite network",
+    "vittrack_b": "ViTTrack-B",
+    "vitposetrack_s": "ViTPoseTrack-S",
+    "vitposetrack_b": "ViTPoseTrack-B",
+    "vitposetrack_l": "ViTPoseTrack-L",
 }
+
+# Trackers by the width of their tokens: those that follow alone, and those that read poses too.
+_TRACKERS = {768: "vittrack_b"}
+_POSE_TRACKERS = {192: "vitposetrack_s", 768: "vitposetrack_b", 1024: "vitposetrack_l"}
+TRACKERS = (*_TRACKERS.values(), *_POSE_TRACKERS.values())
 
 # (a tensor that tells the network, which side of it, what it is then)
 _SIZES: list[tuple[str, int, dict[int, str]]] = [
@@ -34,7 +43,7 @@ _SIZES: list[tuple[str, int, dict[int, str]]] = [
 
 # What else people have lying about, by the beginning of a name.
 _STRANGERS = {
-    "box_head.": "an OSTrack tracker",
+    "box_head.": "an OSTrack tracker of another kind than ViT-B/256 with a centre head",
     "rpn_head.": "a detector of mmdetection",
     "bbox_head.": "a detector of mmdetection",
     "roi_head.": "a detector of mmdetection",
@@ -53,6 +62,9 @@ def network_name(tensors: Mapping[str, Tensor]) -> str | None:
 
     The head does not matter: a body alone is named too.
     """
+    if "centre.score.4.weight" in tensors and "positions.search" in tensors:
+        known = _TRACKERS if "pose.final_layer.weight" not in tensors else _POSE_TRACKERS
+        return known.get(tensors["positions.search"].shape[-1])
     for name, side, networks in _SIZES:
         if name in tensors and tensors[name].ndim > side:
             return networks.get(tensors[name].shape[side])
@@ -64,7 +76,7 @@ def network_name(tensors: Mapping[str, Tensor]) -> str | None:
 
 def joint_count(tensors: Mapping[str, Tensor]) -> int | None:
     """Number of joints that the head predicts; None where there is no heatmap head."""
-    last = tensors.get("head.final_layer.weight")
+    last = tensors.get("head.final_layer.weight", tensors.get("pose.final_layer.weight"))
     return None if last is None or last.ndim == 0 else len(last)
 
 

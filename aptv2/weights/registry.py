@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from aptv2.errors import InputError
-from aptv2.weights.recognise import TITLES
+from aptv2.weights.recognise import TITLES, TRACKERS
 
 _FILE = Path(__file__).with_name("registry.yaml")
 
@@ -78,9 +78,12 @@ def entry(name: str) -> Entry:
 def animal_weights(network: str) -> list[Entry]:
     """Weights of a network that find the 17 joints of all animals, the best first.
 
-    Those trained on APTv2 by their published AP, then those trained on AP-10K.
+    Those trained on APTv2 by their published AP, then those trained on AP-10K. Trackers know no
+    joints: of them all there are.
     """
     known = [each for each in entries().values() if each.network == network]
+    if network in TRACKERS:
+        return known
     trained = [each for each in known if each.data == "APTv2"]
     related = [each for each in known if each.data == "AP-10K"]
     return sorted(trained, key=lambda each: -(each.ap or 0)) + sorted(

@@ -1,9 +1,10 @@
 """Torch files whose surroundings hold more than tensors, read without running any of it.
 
 Checkpoints of mmpose carry training scores as NumPy numbers and loss curves as mmengine objects
-beside the weights. Nobody needs them here, so they are not built at all: while a file is read,
-each of these names stands for an object that holds nothing. NumPy's and mmengine's code is never
-called, so allowing the names cannot run anything. Every other name is still refused.
+beside the weights, those of OSTrack settings and means of its losses. Nobody needs them here, so
+they are not built at all: while a file is read, each of these names stands for an object that
+holds nothing. None of their code is ever called, so allowing the names cannot run anything. Every
+other name is still refused.
 """
 
 from __future__ import annotations
@@ -19,6 +20,11 @@ import torch
 _NAMES = (
     "argparse.Namespace",
     "builtins.getattr",
+    "easydict.EasyDict",
+    "lib.train.admin.local.EnvironmentSettings",
+    "lib.train.admin.settings.Settings",
+    "lib.train.admin.stats.AverageMeter",
+    "lib.train.admin.stats.StatValue",
     "mmcv.utils.config.ConfigDict",
     "mmengine.config.config.ConfigDict",
     "mmengine.logging.history_buffer.HistoryBuffer",

@@ -1,0 +1,137 @@
+"""ViTPoseTrack: what its tasks share, poses on the way, and ViTPose's weights in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import aptv2
+from aptv2.errors import InputError
+from aptv2.models import paper, vitposetrack
+from aptv2.models.ostrack import ViTTracker
+from aptv2.models.pose import normalise
+from aptv2.models.vit import PatchEmbed
+from aptv2.models.vitposetrack import SharedPose, ViTPoseTrack
+from aptv2.models.vittrack import Body
+from aptv2.skeleton import ANIMAL17
+from aptv2.weights import load_initial_tracker_weights, write_weights
+
+SIZE = (240, 320)
+BOX = np.array([[120.0, 80, 60, 48]])
+
+
+@pytest.fixture(scope="module")
+def network() -> ViTPoseTrack:
+    torch.manual_seed(0)
+    body = Body(PatchEmbed(48, padding=0), 48, depth=2, heads=4, drop_path=0.0)
+    return ViTPoseTrack(body, 48, ANIMAL17, overlap=2).eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def frames() -> list[np.ndarray]:
+    return list(np.random.default_rng(0).integers(0, 256, (3, *SIZE, 3), np.uint8))
+
+
+class TestShapes:
+    def test_fused_maps_are_those_of_following_alone(self, network: ViTPoseTrack) -> None:
+        template, search = torch.randn(2, 3, 128, 128), torch.randn(2, 3, 256, 256)
+        maps, heatmaps = network.forward_fused(template, search)
+        assert heatmaps.shape == (2, 17, 64, 64)
+        for each, other in zip(maps, network(template, search), strict=True):
+            assert torch.equal(each, other)
+            assert each.shape[2:] == (16, 16)
+
+    def test_the_pose_part_is_a_pose_model(
+        self, network: ViTPoseTrack, frames: list[np.ndarray]
+    ) -> None:
+        pose = SharedPose(network).eval()
+        assert (pose.input_size, pose.udp) == ((256, 192), True)
+        assert pose(torch.randn(2, 3, 256, 192)).shape == (2, 17, 64, 48)
+        assert pose.predict(frames[0], BOX, flip=True).shape == (1, 17, 3)
+
+    @pytest.mark.parametrize("name", vitposetrack.NAMES)
+    def test_only_few_parts_belong_to_one_task(self, name: str) -> None:
+        with torch.device("meta"):
+            parts = dict(vitposetrack.build(name).named_parameters())
+        owners = {name.split(".")[0] for name in parts}
+        assert owners <= {"body", "positions", "centre", "pose"}
+        shared = sum(p.numel() for key, p in parts.items() if key.startswith("body."))
+        assert shared / sum(p.numel() for p in parts.values()) > 0.55
+
+
+class TestFused:
+    def test_joints_lie_in_the_animals_own_place(
+        self, network: ViTPoseTrack, frames: list[np.ndarray]
+    ) -> None:
+        tracker = ViTTracker(network, pose=True)
+        tracker.start(frames[0], np.concatenate([BOX, BOX + 30]))
+        for frame in frames[1:]:
+            found = tracker.step(frame)[0]
+            assert tracker.joints.shape == (2, 17, 3)
+            assert tracker.joints.dtype == np.float32
+        assert np.isfinite(tracker.joints).all()
+        # Boxes here end at the frame, so the pose crop is compared generously.
+        reach = np.tile(np.maximum(found[:, 2:], 100), 1)
+        middle = found[:, :2] + found[:, 2:] / 2
+        assert (np.abs(tracker.joints[..., :2] - middle[:, None]) < 2 * reach[:, None]).all()
+
+    def test_a_peak_in_the_search_is_there_in_the_frame(self) -> None:
+        """A heatmap cell, through the search crop, to the frame's pixel."""
+        from aptv2 import crops
+        from aptv2.models.ostrack import _joints_inside, crop_squares
+
+        heatmaps = torch.zeros(1, 17, 64, 64)
+        frame = np.zeros((*SIZE, 3), np.uint8)
+        _, matrices = crop_squares(frame, BOX, 4.0, 256)
+        place = np.array([[[140.0, 100.0]]])
+        x, y = crops.transform(matrices, place)[0, 0] * 63 / 255
+        grid = torch.arange(64.0)
+        blob = torch.exp(-((grid[None] - x) ** 2 + (grid[:, None] - y) ** 2) / 8)
+        heatmaps[0, :] = blob
+        heatmaps[0, 3, 2, 2] = 9  # another animal's, far outside this one's box
+        shares = torch.tensor([[0.5, 0.5, 0.25, 0.25]])
+        joints = _joints_inside(heatmaps, shares).numpy()
+        found = crops.transform(crops.invert(matrices), joints)
+        np.testing.assert_allclose(found[0, :, :2], np.broadcast_to(place[0], (17, 2)), atol=0.5)
+
+
+class TestLoading:
+    def test_one_network_for_both_of_one_file(self, tmp_path: Path) -> None:
+        torch.manual_seed(0)
+        path = tmp_path / "s.safetensors"
+        made = vitposetrack.build("vitposetrack_s")
+        about = {"network": "vitposetrack_s"}
+        write_weights(path, made.state_dict(), about, exact=True)
+        tracker = aptv2.load_tracker("vitposetrack_s", path, device="cpu")
+        pose = aptv2.load_pose_model("vitposetrack_s", path, device="cpu")
+        assert pose.network is tracker.network
+        assert aptv2.load_tracker(str(path), device="cpu").network is tracker.network
+        for name, each in tracker.network.state_dict().items():
+            assert torch.equal(each, made.state_dict()[name]), name
+        with pytest.raises(InputError, match="holds ViTPoseTrack-S, not ViTTrack-B; load it as"):
+            aptv2.load_tracker("vittrack_b", path)
+        with pytest.raises(InputError, match="holds ViTPoseTrack-S, not ViTPose-B; load it as"):
+            aptv2.load_pose_model("vitpose_b", path)
+
+    @pytest.mark.slow
+    def test_a_vitpose_as_the_initial_body(self, tmp_path: Path) -> None:
+        """Its poses are the ViTPose's own from the start."""
+        torch.manual_seed(0)
+        vitpose = paper.build("vitpose_b").eval()
+        path = tmp_path / "vitpose.safetensors"
+        write_weights(path, vitpose.state_dict(), exact=True)
+        network = vitposetrack.build("vitposetrack_b").eval()
+        centre = {k: v.clone() for k, v in network.centre.state_dict().items()}
+        load_initial_tracker_weights(network, "vitposetrack_b", path)
+        pixels = np.random.default_rng(0).integers(0, 256, (1, 256, 192, 3), np.uint8)
+        images = normalise(torch.from_numpy(pixels))
+        with torch.inference_mode():
+            expected, found = vitpose(images), network.forward_pose(images)
+        assert (found - expected).abs().max() <= 1e-4 * expected.std()
+        assert all(torch.equal(v, centre[k]) for k, v in network.centre.state_dict().items())
+        large = vitposetrack.build("vitposetrack_s")
+        with pytest.raises(InputError, match="ViTPose-B, whose body is not that of ViTPoseTrack-S"):
+            load_initial_tracker_weights(large, "vitposetrack_s", path)

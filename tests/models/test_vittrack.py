@@ -1,0 +1,353 @@
+"""ViTTrack against OSTrack as it is published, re-implemented here from its description alone.
+
+The network of most tests is OSTrack's in all but width and depth; the slow ones take ViT-B.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+import aptv2
+from aptv2 import crops
+from aptv2.errors import InputError
+from aptv2.models import zoo
+from aptv2.models.ostrack import ViTTracker, box_shares, crop_sides, crop_squares, frame_boxes
+from aptv2.models.tracker import LOST
+from aptv2.models.vit import PatchEmbed
+from aptv2.models.vittrack import Body, ViTTrack
+from aptv2.weights.files import load_weights
+from aptv2.weights.ostrack import from_ostrack
+
+BAR = 1e-5  # of the standard deviation
+WIDTH, DEPTH, HEADS = 48, 2, 4
+BOXES = [[100, 80, 60, 40], [10.3, 5.7, 33.1, 80.9], [250, 150, 69.5, 88.25], [120.5, 60.5, 31, 47]]
+
+State = dict[str, Tensor]
+
+
+def weight(name: str, shape: tuple[int, ...]) -> Tensor:
+    """The reference's rule for a tensor of a checkpoint."""
+    generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))
+    if name.endswith("num_batches_tracked"):
+        return torch.ones((), dtype=torch.int64)
+    if name.endswith("running_var"):
+        return 0.5 + torch.rand(shape, generator=generator)
+    noise = torch.randn(shape, generator=generator)
+    if name.endswith("running_mean"):
+        return 0.1 * noise
+    if name.endswith("weight") and len(shape) == 1:
+        return 1 + 0.1 * noise
+    if name.endswith("bias"):
+        return 0.05 * noise
+    return noise / math.sqrt(math.prod(shape[1:])) if len(shape) > 1 else 0.02 * noise
+
+
+def state_of(manifest: dict[str, tuple[int, ...]]) -> State:
+    return {name: weight(name, shape) for name, shape in manifest.items()}
+
+
+def small(shared: Path) -> dict[str, tuple[int, ...]]:
+    """OSTrack's names with a narrower, shallower ViT."""
+    shapes = {}
+    for name, shape in official(shared).items():
+        if name.startswith("backbone.blocks.") and int(name.split(".")[2]) >= DEPTH:
+            continue
+        shapes[name] = tuple(
+            {768: WIDTH, 2304: 3 * WIDTH, 3072: 4 * WIDTH}.get(n, n) for n in shape
+        )
+    return shapes
+
+
+def official(shared: Path) -> dict[str, tuple[int, ...]]:
+    path = shared / "reference" / "manifest_ostrack_vitb256.json"
+    return {name: tuple(shape) for name, (shape, _) in json.loads(path.read_text()).items()}
+
+
+def narrow() -> ViTTrack:
+    return ViTTrack(Body(PatchEmbed(WIDTH, padding=0), WIDTH, DEPTH, HEADS, 0.0), WIDTH)
+
+
+class Reference:
+    """OSTrack without candidate elimination, one animal, plain steps."""
+
+    def __init__(self, state: State, heads: int) -> None:
+        self.state, self.heads = state, heads
+        self.depth = 1 + max(int(k.split(".")[2]) for k in state if ".blocks." in k)
+
+    def linear(self, x: Tensor, name: str) -> Tensor:
+        return x @ self.state[f"{name}.weight"].T + self.state[f"{name}.bias"]
+
+    def norm(self, x: Tensor, name: str) -> Tensor:
+        x = (x - x.mean(-1, keepdim=True)) / torch.sqrt(
+            x.var(-1, unbiased=False, keepdim=True) + 1e-6
+        )
+        return x * self.state[f"{name}.weight"] + self.state[f"{name}.bias"]
+
+    def patches(self, image: Tensor) -> Tensor:
+        """A matrix product instead of a convolution."""
+        size = image.shape[-1] // 16
+        cut = image.reshape(3, size, 16, size, 16).permute(1, 3, 0, 2, 4).reshape(size * size, -1)
+        kernel = self.state["backbone.patch_embed.proj.weight"].flatten(1)
+        return cut @ kernel.T + self.state["backbone.patch_embed.proj.bias"]
+
+    def block(self, x: Tensor, name: str) -> Tensor:
+        tokens, width = x.shape
+        qkv = self.linear(self.norm(x, f"{name}.norm1"), f"{name}.attn.qkv")
+        q, k, v = qkv.reshape(tokens, 3, self.heads, -1).permute(1, 2, 0, 3)
+        attention = (q @ k.transpose(1, 2) / math.sqrt(width // self.heads)).softmax(-1)
+        joined = (attention @ v).transpose(0, 1).reshape(tokens, width)
+        x = x + self.linear(joined, f"{name}.attn.proj")
+        hidden = F.gelu(self.linear(self.norm(x, f"{name}.norm2"), f"{name}.mlp.fc1"))
+        return x + self.linear(hidden, f"{name}.mlp.fc2")
+
+    def branch(self, x: Tensor, kind: str) -> Tensor:
+        s = self.state
+        for layer in range(1, 5):
+            name = f"box_head.conv{layer}_{kind}"
+            x = F.conv2d(x, s[f"{name}.0.weight"], s[f"{name}.0.bias"], padding=1)
+            mean, var = s[f"{name}.1.running_mean"], s[f"{name}.1.running_var"]
+            x = (x - mean[:, None, None]) / torch.sqrt(var + 1e-5)[:, None, None]
+            x = x * s[f"{name}.1.weight"][:, None, None] + s[f"{name}.1.bias"][:, None, None]
+            x = x.clamp(min=0)
+        return F.conv2d(x, s[f"box_head.conv5_{kind}.weight"], s[f"box_head.conv5_{kind}.bias"])
+
+    def maps(self, template: Tensor, search: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        z = self.patches(template) + self.state["backbone.pos_embed_z"][0]
+        x = self.patches(search) + self.state["backbone.pos_embed_x"][0]
+        tokens = torch.cat([z, x])
+        for number in range(self.depth):
+            tokens = self.block(tokens, f"backbone.blocks.{number}")
+        found = self.norm(tokens, "backbone.norm")[-256:].T.reshape(1, -1, 16, 16)
+        score = self.branch(found, "ctr").sigmoid().clamp(1e-4, 1 - 1e-4)
+        size = self.branch(found, "size").sigmoid().clamp(1e-4, 1 - 1e-4)
+        return score, size, self.branch(found, "offset")
+
+    @staticmethod
+    def crop(frame: np.ndarray, box: list[float], factor: float, size: int) -> tuple[Tensor, float]:
+        """A square around a box, pixel by pixel where it leaves the frame."""
+        x, y, w, h = box
+        side = math.ceil(math.sqrt(w * h) * factor)
+        left, top = round(x + 0.5 * w - side * 0.5), round(y + 0.5 * h - side * 0.5)
+        square = np.zeros((side, side, 3), np.uint8)
+        for row in range(side):
+            for column in range(side):
+                i, j = top + row, left + column
+                # The last row and column of a frame are lost in OSTrack's padding.
+                if 0 <= i < frame.shape[0] - 1 and 0 <= j < frame.shape[1] - 1:
+                    square[row, column] = frame[i, j]
+        pixels = cv2.resize(square, (size, size), interpolation=cv2.INTER_LINEAR)
+        mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+        image = (torch.from_numpy(pixels).float() / 255 - mean) / std
+        return image.permute(2, 0, 1), size / side
+
+    def start(self, frame: np.ndarray, box: list[float]) -> None:
+        self.template, _ = self.crop(frame, box, 2.0, 128)
+        self.box = list(box)
+
+    def step(self, frame: np.ndarray) -> list[float]:
+        search, factor = self.crop(frame, self.box, 4.0, 256)
+        self.last = self.maps(self.template, search)
+        score, size, offset = (each[0].tolist() for each in self.last)
+        hann = [0.5 * (1 - math.cos(2 * math.pi * (i + 1) / 17)) for i in range(16)]
+        best, row, column = max(
+            (hann[i] * hann[j] * score[0][i][j], i, j) for i in range(16) for j in range(16)
+        )
+        assert best > 0
+        cx = (column + offset[0][row][column]) / 16 * 256 / factor
+        cy = (row + offset[1][row][column]) / 16 * 256 / factor
+        w, h = (size[k][row][column] * 256 / factor for k in (0, 1))
+        x, y, w0, h0 = self.box
+        cx += x + 0.5 * w0 - 0.5 * 256 / factor
+        cy += y + 0.5 * h0 - 0.5 * 256 / factor
+        height, width = frame.shape[:2]
+        x1, x2 = cx - 0.5 * w, cx + 0.5 * w
+        y1, y2 = cy - 0.5 * h, cy + 0.5 * h
+        x1, x2 = min(max(0, x1), width - 10), min(max(10, x2), width)
+        y1, y2 = min(max(0, y1), height - 10), min(max(10, y2), height)
+        self.box = [x1, y1, max(10, x2 - x1), max(10, y2 - y1)]
+        return self.box
+
+
+@pytest.fixture(scope="module")
+def state(shared: Path) -> State:
+    made = state_of(small(shared))
+    # Boxes about as large as the animal; at half of the search each would soon fill the frame.
+    made["box_head.conv5_size.bias"] = made["box_head.conv5_size.bias"] - 1.3
+    return made
+
+
+@pytest.fixture(scope="module")
+def network(state: State) -> ViTTrack:
+    model = narrow()
+    load_weights(model, from_ostrack(state), "test")
+    return model.eval().requires_grad_(False)
+
+
+@pytest.fixture
+def tracker(network: ViTTrack) -> ViTTracker:
+    return ViTTracker(network)
+
+
+@pytest.fixture(scope="module")
+def frames() -> list[np.ndarray]:
+    """Ten frames of coarse noise that moves."""
+    rng = np.random.default_rng(0)
+    whole = cv2.resize(rng.integers(0, 256, (30, 40, 3), np.uint8), (400, 300))
+    return [
+        np.ascontiguousarray(whole[2 * t : 2 * t + 240, 3 * t : 3 * t + 320]) for t in range(10)
+    ]
+
+
+class TestOSTrack:
+    @pytest.mark.parametrize("box", BOXES)
+    def test_nine_steps(
+        self, state: State, tracker: ViTTracker, frames: list[np.ndarray], box: list[float]
+    ) -> None:
+        reference = Reference(state, HEADS)
+        reference.start(frames[0], box)
+        tracker.start(frames[0], np.array([box]))
+        expected, found = [], []
+        for frame in frames[1:]:
+            expected.append(reference.step(frame))
+            boxes, scores = tracker.step(frame)
+            found.append(boxes[0])
+            assert LOST < scores[0] <= 1
+            assert boxes.dtype == scores.dtype == np.float32
+        np.testing.assert_allclose(found, expected, atol=BAR * np.std(expected), rtol=0)
+        assert len({tuple(each) for each in expected}) > 5  # it moves
+
+    def test_maps(self, state: State, network: ViTTrack) -> None:
+        generator = torch.Generator().manual_seed(0)
+        template = torch.randn(3, 3, 128, 128, generator=generator)
+        search = torch.randn(3, 3, 256, 256, generator=generator)
+        for found, *expected in zip(
+            network(template, search),
+            *(Reference(state, HEADS).maps(*pair) for pair in zip(template, search, strict=True)),
+            strict=True,
+        ):
+            expected = torch.cat(expected)
+            assert found.dtype == torch.float32
+            assert (found - expected).abs().max() <= BAR * expected.std()
+
+    @pytest.mark.slow
+    def test_vit_b_from_a_checkpoint(
+        self, shared: Path, frames: list[np.ndarray], tmp_path: Path
+    ) -> None:
+        state = state_of(official(shared))
+        torch.save({"epoch": 300, "net": state, "net_type": "OSTrack"}, tmp_path / "net.pth.tar")
+        tracker = aptv2.load_tracker("vittrack_b", tmp_path / "net.pth.tar", device="cpu")
+        reference = Reference(state, 12)
+        reference.start(frames[0], BOXES[0])
+        tracker.start(frames[0], np.array(BOXES[:1]))
+        expected, found = [], []
+        for frame in frames[1:]:
+            expected.append(reference.step(frame))
+            found.append(tracker.step(frame)[0][0])
+        np.testing.assert_allclose(found, expected, atol=BAR * np.std(expected), rtol=0)
+        template = reference.template
+        search, _ = Reference.crop(frames[3], BOXES[0], 4.0, 256)
+        with torch.inference_mode():
+            maps = tracker.network(template[None], search[None])
+        for each, other in zip(maps, reference.maps(template, search), strict=True):
+            assert (each - other).abs().max() <= BAR * other.std()
+
+
+class TestCrops:
+    @pytest.mark.parametrize("factor", [2.0, 4.0])
+    @pytest.mark.parametrize(
+        "box", [*BOXES, [300, 220, 60, 60], [-20, -30, 31, 44.7], [0, 0, 1, 1]]
+    )
+    def test_are_ostracks(self, frames: list[np.ndarray], box: list[float], factor: float) -> None:
+        expected, _ = Reference.crop(frames[0], box, factor, 128)
+        pixels, _ = crop_squares(frames[0], np.array([box]), factor, 128)
+        mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+        restored = np.rint((expected.permute(1, 2, 0).numpy() * std + mean) * 255)
+        np.testing.assert_array_equal(pixels[0], restored)
+
+    def test_transforms_follow_the_pixels(self) -> None:
+        frame = np.zeros((200, 300, 3), np.uint8)
+        frame[90, 120] = 255
+        pixels, matrices = crop_squares(frame, np.array([[100, 70, 40, 30]]), 2.0, 140)
+        place = np.array([[120, 90]])
+        found = crops.transform(matrices, place[None])[0, 0]
+        weights = pixels[0, ..., 0].astype(float)
+        rows, columns = np.indices(weights.shape)
+        centre = [(weights * columns).sum(), (weights * rows).sum()] / weights.sum()
+        np.testing.assert_allclose(found, centre, atol=0.1)
+
+    def test_one_far_too_large_takes_no_memory_of_its_size(self) -> None:
+        pixels, _ = crop_squares(np.full((50, 60, 3), 9, np.uint8), [[0, 0, 1e5, 1e5]], 4.0, 64)
+        assert pixels.shape == (1, 64, 64, 3)
+
+    def test_shares_and_boxes_are_inverse(self) -> None:
+        rng = np.random.default_rng(0)
+        around = rng.uniform(5, 100, (20, 4))
+        boxes = around + rng.uniform(-4, 4, (20, 4))
+        shares = box_shares(boxes, around, 4.0)
+        restored = frame_boxes(shares, around, crop_sides(around, 4.0))
+        np.testing.assert_allclose(restored, boxes, atol=1e-9)
+
+
+class TestManyAnimals:
+    def test_together_as_alone(self, network: ViTTrack, frames: list[np.ndarray]) -> None:
+        together, alone = ViTTracker(network), [ViTTracker(network) for _ in BOXES]
+        together.start(frames[0], np.array(BOXES))
+        for each, box in zip(alone, BOXES, strict=True):
+            each.start(frames[0], np.array([box]))
+        for frame in frames[1:]:
+            boxes, scores = together.step(frame)
+            for row, each in enumerate(alone):
+                box, score = each.step(frame)
+                np.testing.assert_allclose(boxes[row], box[0], atol=1e-3)
+                np.testing.assert_allclose(scores[row], score[0], atol=1e-5)
+
+    def test_more_than_a_batch(
+        self, network: ViTTrack, frames: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        whole, parts = ViTTracker(network), ViTTracker(network)
+        whole.start(frames[0], np.array(BOXES))
+        expected = whole.step(frames[1])
+        monkeypatch.setattr("aptv2.models.ostrack.CPU_BATCH", 3)
+        parts.start(frames[0], np.array(BOXES))
+        for each, other in zip(parts.step(frames[1]), expected, strict=True):
+            np.testing.assert_allclose(each, other, atol=1e-3)
+
+    def test_it_goes_on_from_its_state(self, network: ViTTrack, frames: list[np.ndarray]) -> None:
+        first, second = ViTTracker(network), ViTTracker(network)
+        first.start(frames[0], np.array(BOXES))
+        first.add(frames[1], np.array([[30, 40, 50, 60]]))
+        first.step(frames[1])
+        second.restore({name: array.copy() for name, array in first.state().items()})
+        for expected, found in zip(first.step(frames[2]), second.step(frames[2]), strict=True):
+            np.testing.assert_array_equal(found, expected)
+
+
+class TestLoading:
+    def test_a_pose_checkpoint_is_no_tracker(self, tmp_path: Path) -> None:
+        with torch.device("meta"):
+            shapes = {k: v.shape for k, v in zoo.paper.build("vitpose_b").state_dict().items()}
+        path = tmp_path / "pose.pth"
+        torch.save({k: torch.zeros(()).expand(v) for k, v in shapes.items()}, path)
+        with pytest.raises(
+            InputError, match=r"pose\.pth: holds ViTPose-B, which follows no animal"
+        ):
+            aptv2.load_tracker("vittrack_b", path)
+
+    def test_a_tracker_reads_no_pose(self) -> None:
+        with pytest.raises(InputError, match="vittrack_b follows animals and reads no poses"):
+            aptv2.load_tracker("vittrack_b", "random", pose=True)
+
+    def test_no_weights_yet(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("APTV2_CACHE", str(tmp_path))
+        with pytest.raises(InputError, match="no weights of ViTTrack-B are here yet"):
+            aptv2.load_tracker("vittrack_b")
