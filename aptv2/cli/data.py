@@ -159,3 +159,29 @@ def split(
     )
     told = ", ".join(f"{name} {count:,}" for name, count in counts.items())
     typer.echo(f"Written: {output} (animals: {told})")
+
+
+@data.command()
+def frames(
+    labels: Annotated[
+        Path, typer.Argument(help="Labels of a video, such as tracks corrected in SLEAP or CVAT.")
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="New folder.", show_default=False)],
+    video: Annotated[
+        Path | None, typer.Option(help="The video.", show_default="the one beside the labels")
+    ] = None,
+) -> None:
+    """Write the labelled frames of a video as images with COCO keypoints, to train on.
+
+    Example: [cyan]aptv2 data frames corrected.slp --video clip.mp4 -o labels[/]
+    """
+    from dataclasses import replace
+
+    import aptv2
+    from aptv2.inference.labelled_frames import write_labelled_frames
+
+    table = aptv2.read_annotations(labels)
+    if video is not None:
+        table = replace(table, root=video)
+    count = write_labelled_frames(table, output)
+    typer.echo(f"Written: {output} (images: {count:,})")

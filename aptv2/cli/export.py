@@ -10,24 +10,41 @@ import typer
 
 def export(
     tracks: Annotated[Path, typer.Argument(help="A .tracks.json, or any annotations read here.")],
-    to: Annotated[str, typer.Option(help="Format: coco (results), csv or mot.")],
+    to: Annotated[
+        str,
+        typer.Option(help="csv, parquet, dlc, dlc-csv, slp, nwb, coco, coco-keypoints, mot, yolo."),
+    ],
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="File to write.", show_default="beside TRACKS"),
+        typer.Option(
+            "-o", "--output", help="File (for yolo, folder) to write.", show_default="beside TRACKS"
+        ),
+    ] = None,
+    video: Annotated[
+        Path | None,
+        typer.Option(help="The video of TRACKS.", show_default="the one beside them"),
     ] = None,
 ) -> None:
-    """Write tracks in another format.
+    """Write tracks or labels in the format of another tool.
 
-    Example: [cyan]aptv2 export out/clip.tracks.json --to mot[/]
+    Example: [cyan]aptv2 export out/clip.tracks.json --to slp --video clip.mp4[/]
     """
-    import aptv2
-    from aptv2.errors import InputError
-    from aptv2.export import FORMATS
+    from dataclasses import replace
 
-    if to not in FORMATS:
-        raise InputError(f"--to {to}: there is no such format; choose from {', '.join(FORMATS)}")
-    suffix, write = FORMATS[to]
-    clip = tracks.name.removesuffix(".json").removesuffix(".tracks")
-    output = output or tracks.with_name(clip + suffix)
-    write(aptv2.read_annotations(tracks), output)
+    import aptv2
+    from aptv2.datasets.records import check_there
+    from aptv2.errors import InputError
+    from aptv2.export import check_free, find_format
+
+    found = find_format(to, "--to")
+    clip = (tracks.name if tracks.is_dir() else tracks.stem).removesuffix(".tracks")
+    output = output or tracks.with_name(clip + found.suffix)
+    check_free(output, found)
+    table = aptv2.read_annotations(tracks)
+    if video is not None:
+        check_there(video)
+        table = replace(table, root=video)
+    if output.resolve() == tracks.resolve():
+        raise InputError(f"{output} is what is to be read; give another name with -o.")
+    found.write(table, output)
     typer.echo(f"Written: {output}")

@@ -22,6 +22,7 @@ from aptv2.datasets.labelme import is_labelme, is_labelme_folder, read_labelme
 from aptv2.datasets.lasot import is_lasot, read_lasot
 from aptv2.datasets.names import entries
 from aptv2.datasets.records import check_there, load_json, read_bytes
+from aptv2.datasets.sleap import is_sleap, read_sleap
 from aptv2.datasets.trackingnet import is_trackingnet, read_trackingnet
 from aptv2.datasets.yolo import is_yolo, read_yolo
 from aptv2.errors import InputError
@@ -40,6 +41,7 @@ __all__ = [
     "read_got10k",
     "read_labelme",
     "read_lasot",
+    "read_sleap",
     "read_trackingnet",
     "read_yolo",
 ]
@@ -91,6 +93,7 @@ FORMATS = (
     _folder("GOT-10k clip folders", is_got10k, read_got10k),
     _folder("LaSOT clip folders", is_lasot, read_lasot),
     _folder("TrackingNet folders", is_trackingnet, read_trackingnet),
+    _folder("SLEAP", is_sleap, read_sleap),
     _folder("DeepLabCut labels", is_deeplabcut, read_deeplabcut),
     _folder("CVAT folders", is_cvat_folder, read_cvat),
     _folder("LabelMe folders", is_labelme_folder, read_labelme)._replace(read_around=read_labelme),
@@ -125,7 +128,7 @@ def read_annotations(path: str | Path) -> PoseTable:
 
 
 def load_document(path: Path) -> Any:
-    """Parsed JSON or the root element of XML; None for a folder, DeepLabCut's and YOLO's files."""
+    """Parsed JSON or the root element of XML; None for a folder, HDF5, DeepLabCut's, YOLO's."""
     if path.is_dir() or is_deeplabcut(path) or is_yolo(path):
         return None
     start = read_bytes(path, 100).removeprefix(b"\xef\xbb\xbf").lstrip()

@@ -1,10 +1,13 @@
-"""DeepLabCut labels: `labeled-data/<video>/CollectedData_<scorer>.csv` and the `.h5` beside it.
+"""DeepLabCut labels and predictions.
 
-Both hold the same pandas table. Its columns have a header of three rows, `scorer`, `bodyparts`,
-`coords`, and in projects with several animals a fourth, `individuals`, after the first; `coords`
-are x and y. A row is an image, named by `labeled-data/<video>/<image>` in one cell (in either
-kind of slashes) or, since DeepLabCut 2.2, in three; an empty cell is a joint that is not labelled.
-There are no boxes and no image sizes. Limbs stand in the project's `config.yaml` as `skeleton`.
+Labels are `labeled-data/<video>/CollectedData_<scorer>.csv` and the `.h5` beside it; predictions
+of a video `<video>DLC_<network>.h5` and `.csv`. All hold the same pandas table. Its columns have a
+header of three rows, `scorer`, `bodyparts`, `coords`, and in projects with several animals a
+fourth, `individuals`, after the first; `coords` are x and y and, of predictions, `likelihood`.
+A row is an image, named by `labeled-data/<video>/<image>` in one cell (in either kind of slashes)
+or, since DeepLabCut 2.2, in three; or a frame of a video, by its number. An empty cell is a joint
+that is not labelled. There are no boxes and no image sizes. Limbs stand in the project's
+`config.yaml` as `skeleton`.
 
 Of the `.h5`, what is read and what not says :mod:`aptv2.datasets.pandas_hdf5`.
 """
@@ -23,8 +26,9 @@ import numpy as np
 import yaml
 
 from aptv2.datasets.coco import is_animal17
-from aptv2.datasets.names import entries, fault_of, is_file, subfolders
-from aptv2.datasets.pandas_hdf5 import is_hdf5, read_pandas
+from aptv2.datasets.hdf5 import is_hdf5
+from aptv2.datasets.names import entries, fault_of, is_file, subfolders, track_numbers
+from aptv2.datasets.pandas_hdf5 import read_pandas
 from aptv2.datasets.records import read_bytes, read_text
 from aptv2.errors import InputError
 from aptv2.skeleton import ANIMAL17, Skeleton
@@ -32,6 +36,7 @@ from aptv2.tables import Frames, PoseTable
 
 _HEADERS = (["scorer", "bodyparts", "coords"], ["scorer", "individuals", "bodyparts", "coords"])
 _LARGEST = 3e38
+_FILMS = (".mp4", ".avi", ".mov", ".mkv", ".mpg", ".m4v", ".webm")
 
 
 class _Labels(NamedTuple):
@@ -41,6 +46,11 @@ class _Labels(NamedTuple):
     images: list[str]
     columns: list[tuple[str, str, str]]
     values: np.ndarray
+
+    @property
+    def predicted(self) -> bool:
+        """Whether joints have a likelihood."""
+        return any(axis == "likelihood" for _, _, axis in self.columns)
 
 
 def is_deeplabcut(path: Path) -> bool:
@@ -52,7 +62,7 @@ def is_deeplabcut(path: Path) -> bool:
 
 
 def read_deeplabcut(path: str | Path) -> PoseTable:
-    """Read one file of labels, or those of all videos of a project, as one table.
+    """Read a file of labels or predictions, or the labels of all videos of a project, as one table.
 
     Parameters
     ----------
@@ -64,10 +74,13 @@ def read_deeplabcut(path: str | Path) -> PoseTable:
     -------
     PoseTable
         A clip is a video, numbered from 1 in the order of their names; `frames.indices` is the
-        number in the image's name; a track is an individual, numbered from 1 in the order of the
-        header. Joints that belong to no animal (of the individual `single` beside others) are
-        left out. Visibility is 2 where a joint is labelled. A box is the one around the joints,
-        as :meth:`aptv2.tables.PoseTable.with_joint_boxes` makes it.
+        number in the image's name, or the frame's; a track is an individual, numbered as
+        :func:`aptv2.datasets.names.track_numbers` says. Joints that belong to no animal (of the
+        individual `single` beside others) are left out. The third number of a joint is its
+        likelihood, or 2 where it is labelled. An animal's score is the mean likelihood of its
+        joints. A box is the one around the joints, as
+        :meth:`aptv2.tables.PoseTable.with_joint_boxes` makes it. The root of predictions is the
+        video, where it lies beside the file.
 
     Raises
     ------
@@ -79,24 +92,43 @@ def read_deeplabcut(path: str | Path) -> PoseTable:
     if not paths:
         raise InputError(f"{path} holds no CollectedData_*.csv or .h5, nor does labeled-data/.")
     files = [_read_file(one) for one in paths]
-    root = _root(files[0])
+    frames, root = _frames(files)
     skeleton = _skeleton(files[0], root)
-    names = [name for file in files for name in file.images]
-    folders = [name.rpartition("/")[0] for name in names]
-    clip_of = {folder: number for number, folder in enumerate(sorted(set(folders)), 1)}
-    frames = Frames.make(
-        names=names, clips=[clip_of[folder] for folder in folders], indices=_numbers(names)
-    )
     parts = [_animals(file, skeleton) for file in files]
     starts = np.cumsum([0, *(len(file.images) for file in files[:-1])])
+    joints = np.concatenate([joints for _, joints, _ in parts])
     return PoseTable.make(
         frames,
         np.concatenate([start + frame for start, (frame, _, _) in zip(starts, parts, strict=True)]),
-        joints=np.concatenate([joints for _, joints, _ in parts]),
+        joints=joints,
+        scores=_scores(joints) if any(file.predicted for file in files) else None,
         tracks=np.concatenate([tracks for _, _, tracks in parts]),
         skeleton=skeleton,
         root=root,
     ).with_joint_boxes()
+
+
+def _frames(files: Sequence[_Labels]) -> tuple[Frames, Path | None]:
+    names = [name for file in files for name in file.images]
+    if names and all(re.fullmatch(r"[0-9]{1,9}", name) for name in names):
+        return Frames.make(clips=np.ones(len(names)), indices=list(map(int, names))), _film(files)
+    folders = [name.rpartition("/")[0] for name in names]
+    clip_of = {folder: number for number, folder in enumerate(sorted(set(folders)), 1)}
+    clips = [clip_of[folder] for folder in folders]
+    return Frames.make(names=names, clips=clips, indices=_numbers(names)), _root(files[0])
+
+
+def _film(files: Sequence[_Labels]) -> Path | None:
+    """The video beside predictions, which begin with its name."""
+    stem, found, _ = files[0].path.name.partition("DLC")
+    films = [files[0].path.with_name(stem + suffix) for suffix in _FILMS] if found else []
+    return next((film for film in films if is_file(film)), None)
+
+
+def _scores(joints: np.ndarray) -> np.ndarray:
+    """(N,): the mean of each animal's joint scores above 0."""
+    scores = joints[:, :, 2]
+    return scores.sum(axis=1) / np.maximum(np.count_nonzero(scores, axis=1), 1)
 
 
 def _label_files(folder: Path) -> list[Path]:
@@ -119,16 +151,16 @@ def _read_file(path: Path) -> _Labels:
         if not name or fault_of(name):
             raise InputError(f"{path}: image {row}: {fault_of(name) or 'the name is empty'}.")
     for column in labels.columns:
-        if column[2] not in ("x", "y") or not column[1]:
+        if column[2] not in ("x", "y", "likelihood") or not column[1]:
             raise InputError(
-                f"{path}: column {_said(column)} is not x or y of a joint; "
-                "give labels (CollectedData_*), not predictions."
+                f"{path}: column {_said(column)} is not x, y or likelihood of a joint; "
+                "correct the header."
             )
     known = set(labels.columns)
     if len(known) != len(labels.columns):
         raise InputError(f"{path}: two columns have the same header; correct it.")
     for individual, joint, axis in labels.columns:
-        other = "y" if axis == "x" else "x"
+        other = "x" if axis == "y" else "y"
         if (individual, joint, other) not in known:
             raise InputError(
                 f"{path}: {_said((individual, joint, axis))} has no {other} beside it; "
@@ -227,11 +259,11 @@ def _animals(file: _Labels, skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray,
     """Rows of one file: frame (from 0), joints (N, K, 3) and track."""
     place = {column: index for index, column in enumerate(file.columns)}
     individuals = list(dict.fromkeys(individual for individual, _, _ in file.columns))
+    if len(individuals) > 1:
+        individuals = [individual for individual in individuals if individual != "single"]
     frames, joints, tracks = [], [], []
-    for track, individual in enumerate(individuals, 1):
+    for track, individual in zip(track_numbers(individuals), individuals, strict=True):
         names = [joint for one, joint, axis in file.columns if one == individual and axis == "x"]
-        if individual == "single" and len(individuals) > 1:
-            continue
         if not (tuple(names) == skeleton.names or (skeleton is ANIMAL17 and is_animal17(names))):
             raise InputError(
                 f"{file.path}: the joints of {individual or 'the animal'} are not those of the "
@@ -239,10 +271,13 @@ def _animals(file: _Labels, skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray,
             )
         spots = [[place[individual, name, axis] for axis in "xy"] for name in names]
         xy = file.values[:, np.array(spots, int).reshape(-1, 2)]
-        there = ~np.isnan(xy).any(axis=2)
+        third = np.full(xy.shape[:2], 2.0)
+        for joint, name in enumerate(names):
+            if (column := place.get((individual, name, "likelihood"))) is not None:
+                third[:, joint] = np.nan_to_num(file.values[:, column])
+        there = ~np.isnan(xy).any(axis=2) & (third > 0)
         rows = np.flatnonzero(there.any(axis=1))
-        third = np.where(there, 2.0, 0.0)[..., None]
-        full = np.concatenate([np.where(there[..., None], xy, 0), third], axis=2)
+        full = np.where(there[..., None], np.concatenate([xy, third[..., None]], axis=2), 0)
         frames.append(rows)
         joints.append(full[rows])
         tracks.append(np.full(len(rows), track))

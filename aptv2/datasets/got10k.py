@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import configparser
 import re
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -33,8 +34,8 @@ def read_got10k(folder: str | Path) -> PoseTable:
     `test`), the object is track 1 of each, and its
     `object_class` becomes the species. A frame whose object is absent or wholly covered stays as
     a frame without a row. A clip without `absence.label`, `cover.label` or `meta_info.ini` is
-    read as wholly visible, of unknown size and class; `groundtruth.txt` may hold the first box
-    alone, as in GOT-10k's test split.
+    read as wholly visible, of unknown size and class, and the first of these is warned of;
+    `groundtruth.txt` may hold the first box alone, as in GOT-10k's test split.
 
     Raises
     ------
@@ -45,7 +46,19 @@ def read_got10k(folder: str | Path) -> PoseTable:
     folders = _clip_folders(folder)
     if not folders:
         raise InputError(f"{folder} holds no groundtruth.txt, nor does a folder in it.")
-    return table_of(folder, [_read_clip(one, folder) for one in folders])
+    clips = [_read_clip(one, folder) for one in folders]
+    silent = [
+        one
+        for one, clip in zip(folders, clips, strict=True)
+        if len(clip.boxes) > 1 and not (one / "absence.label").is_file()
+    ]
+    if silent:
+        warnings.warn(
+            f"{silent[0]} has no absence.label ({len(silent)} of {len(clips)} clips have none): its "
+            "object counts as in sight wherever its box has an area",
+            stacklevel=2,
+        )
+    return table_of(folder, clips)
 
 
 def _clip_folders(folder: Path) -> list[Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -88,3 +88,20 @@ def walk(folder: Path) -> Iterator[tuple[Path, list[str]]]:
         seen.add((status.st_dev, status.st_ino))
         folders.sort(key=natural_key)
         yield Path(current), sorted(names, key=natural_key)
+
+
+def track_name(number: int) -> str:
+    """What a track is called in other tools' files: `track7`."""
+    return f"track{number}"
+
+
+def track_numbers(names: Sequence[str]) -> list[int]:
+    """Numbers of named tracks: those in their names, as in `track7` or `track_7`.
+
+    Where a name has none, or two have the same, they are numbered from 1 in their order.
+    """
+    found = [re.fullmatch(r"track[ _-]?([0-9]{1,9})", name.lower()) for name in names]
+    numbers = [int(match[1]) for match in found if match]
+    if len(set(numbers)) == len(names):
+        return numbers
+    return list(range(1, len(names) + 1))

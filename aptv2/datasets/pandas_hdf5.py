@@ -12,11 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from aptv2.datasets.records import read_bytes
+from aptv2.datasets.hdf5 import open_hdf5
 from aptv2.errors import InputError
-
-_SIGNATURE = b"\x89HDF\r\n\x1a\n"
-_MOST_BYTES = 10**9
 
 
 class PandasTable(NamedTuple):
@@ -40,11 +37,6 @@ class PandasTable(NamedTuple):
     values: np.ndarray
 
 
-def is_hdf5(path: Path) -> bool:
-    """Whether a file is HDF5."""
-    return read_bytes(path, len(_SIGNATURE)) == _SIGNATURE
-
-
 def read_pandas(path: Path) -> PandasTable:
     """Read the first table of a file.
 
@@ -53,23 +45,8 @@ def read_pandas(path: Path) -> PandasTable:
     InputError
         Where h5py is not installed, or the file is broken, in the "table" layout or not pandas'.
     """
-    try:
-        import h5py  # type: ignore[import-untyped]
-    except ImportError:
-        raise InputError(
-            f"{path}: reading .h5 needs h5py (pip install 'aptv2[hdf5]'); "
-            "the .csv beside it does not."
-        ) from None
-    try:
-        with h5py.File(path, "r") as file:
-            return _read(next(iter(file.values())), path)
-    except InputError:
-        raise
-    except Exception as error:  # h5py raises all kinds for a broken file.
-        raise InputError(
-            f"{path} is broken or holds no table of pandas ({type(error).__name__}); "
-            "give the .csv beside it."
-        ) from None
+    with open_hdf5(path, "give the .csv beside it") as file:
+        return _read(next(iter(file.values())), path)
 
 
 def _read(group: Any, path: Path) -> PandasTable:
@@ -112,7 +89,6 @@ def _texts(group: Any, name: str) -> list[str]:
 
 def _array(group: Any, name: str) -> np.ndarray:
     data = group[name]
-    # Objects are pickles; and a small file can claim to hold any number of cells.
-    if data.dtype.kind not in "Siuf" or data.size * data.dtype.itemsize > _MOST_BYTES:
+    if data.dtype.kind not in "Siuf":  # Objects are pickles.
         raise ValueError(name)
     return data[()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -10,6 +11,7 @@ import numpy as np
 import orjson
 
 from aptv2.datasets.coco import is_animal17
+from aptv2.errors import InputError
 from aptv2.files import atomic_write
 from aptv2.skeleton import ANIMAL17, pairs_by_name
 from aptv2.tables import PoseTable
@@ -39,6 +41,29 @@ def write_coco(table: PoseTable, path: str | Path) -> None:
         _write_list(file, b',\n"images": ', _images(table))
         _write_list(file, b',\n"annotations": ', _annotations(table))
         file.write(b"}\n")
+
+
+def write_coco_labels(table: PoseTable, path: str | Path) -> None:
+    """Write a table as COCO keypoint annotations, as annotation tools read them.
+
+    As :func:`write_coco`, but a predicted joint gets the visibility 2 in place of its score, and
+    video frames the names that CVAT gives them: `frame_000000.png`.
+
+    Raises
+    ------
+    InputError
+        Where two frames would have one name, or the file cannot be written.
+    """
+    predicted = ~np.isnan(table.scores)[:, None] & (table.joints[:, :, 2] > 0)
+    joints = table.joints.copy()
+    joints[:, :, 2] = np.where(predicted, 2, joints[:, :, 2])
+    frames = table.frames
+    names = frames.names.copy()
+    for row in np.flatnonzero(names == ""):
+        names[row] = f"frame_{frames.indices[row] if frames.indices[row] >= 0 else row:06d}.png"
+    if len(set(names)) < len(names):
+        raise InputError(f"{path}: frames of several videos have one name; write each by itself.")
+    write_coco(replace(table, joints=joints, frames=replace(frames, names=names)), path)
 
 
 def write_coco_results(table: PoseTable, path: str | Path) -> None:
@@ -162,6 +187,8 @@ def _results(table: PoseTable) -> Iterator[dict[str, Any]]:
             record["bbox"] = boxes[row]
         if not np.isnan(table.areas[row]):
             record["area"] = table.areas[row]
+        if table.tracks[row] != -1:
+            record["track_id"] = table.tracks[row]
         yield record
 
 

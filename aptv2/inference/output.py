@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from aptv2.errors import InputError
-from aptv2.export import FORMATS, write_coco
+from aptv2.export import FORMATS, Format, check_free, find_format, write_coco
 from aptv2.inference.sources import OVERLAY_SUFFIX
 from aptv2.tables import PoseTable
 
@@ -31,7 +31,7 @@ class Output:
     Raises
     ------
     InputError
-        Where a format is unknown.
+        Where a format is unknown, or what it needs is not installed.
     """
 
     folder: Path
@@ -41,11 +41,7 @@ class Output:
 
     def __post_init__(self) -> None:
         for name in self.export:
-            if name not in FORMATS:
-                raise InputError(
-                    f"--export {name}: there is no such format yet; choose from "
-                    f"{', '.join(FORMATS)}"
-                )
+            find_format(name, "--export")
 
     @property
     def tracks(self) -> Path:
@@ -68,7 +64,7 @@ class Output:
         return self.tracks.is_file() and not self.unfinished.exists()
 
     def check_folder(self) -> None:
-        """Make the folder, and see that files can be written in it.
+        """Make the folder, and see that all can be written in it.
 
         Raises
         ------
@@ -84,6 +80,8 @@ class Output:
                 f"{self.folder}: results cannot be written here ({error.strerror}); choose "
                 "another output folder"
             ) from error
+        for path, found in self._formats.items():
+            check_free(path, found)
 
     def write(self, table: PoseTable) -> None:
         """Write the table in every format.
@@ -93,16 +91,16 @@ class Output:
         InputError
             Where one cannot be written.
         """
-        for path, write in self._tables.items():
-            write(table, path)
+        for path, found in self._formats.items():
+            found.write(table, path)
         write_coco(table, self.tracks)
 
     @property
     def files(self) -> list[Path]:
         """What a finished run leaves."""
-        return [self.tracks, *self._tables, *([self.video] if self.overlay else [])]
+        return [self.tracks, *self._formats, *([self.video] if self.overlay else [])]
 
     @property
-    def _tables(self) -> dict[Path, Callable[[PoseTable, Path], None]]:
+    def _formats(self) -> dict[Path, Format]:
         formats = (FORMATS[name] for name in dict.fromkeys(["csv", *self.export]))
-        return {self.folder / (self.name + suffix): write for suffix, write in formats}
+        return {self.folder / (self.name + found.suffix): found for found in formats}

@@ -101,7 +101,6 @@ def test_results_are_read_back(table: PoseTable, tmp_path: Path) -> None:
     expected = replace(
         table,
         scores=np.where(np.isnan(table.scores), np.float32(1), table.scores),
-        tracks=np.full(len(table), -1),
         ids=np.arange(1, len(table) + 1),
         crowd=np.zeros(len(table), bool),
     )

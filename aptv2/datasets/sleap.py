@@ -1,0 +1,216 @@
+"""SLEAP projects and predictions: `.slp`, read by sleap-io.
+
+A file holds videos (a film, or a list of images), a skeleton with edges and symmetries, tracks,
+and instances: those that SLEAP predicted, with scores, and those that a person drew or corrected.
+The latter are labels; a prediction that nobody touched is none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import posixpath
+from collections.abc import Sequence
+from pathlib import Path, PureWindowsPath
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from aptv2.datasets.coco import find_root, is_animal17
+from aptv2.datasets.hdf5 import is_hdf5, open_hdf5
+from aptv2.datasets.names import fault_of, is_file, track_numbers
+from aptv2.errors import InputError
+from aptv2.skeleton import ANIMAL17, Skeleton, pairs_by_name
+from aptv2.tables import Frames, PoseTable
+
+_LARGEST = 3e38
+_HINT = "open it in SLEAP and save it again"
+
+
+def is_sleap(path: Path) -> bool:
+    """Whether a file is SLEAP's."""
+    if path.is_dir() or not is_hdf5(path):
+        return False
+    try:
+        import h5py
+    except ImportError:
+        return path.suffix.lower() == ".slp"
+    with contextlib.suppress(Exception), h5py.File(path, "r") as file:
+        return "instances" in file and "points" in file
+    return False
+
+
+def read_sleap(path: str | Path, predictions: bool | None = None) -> PoseTable:
+    """Read a `.slp` file.
+
+    Parameters
+    ----------
+    path
+        The file. No video is opened.
+    predictions
+        False: only the instances of a person; True: also the predictions that no such instance
+        was made from; None: predictions only where a person made none at all.
+
+    Returns
+    -------
+    PoseTable
+        The frames with animals; a clip is a video, numbered from 1. A person's joint has
+        visibility 2, or 1 where SLEAP says that it is hidden; the third number of a predicted one
+        is its score. A track is numbered as :func:`aptv2.datasets.names.track_numbers` says. A
+        box is the one around the joints. The root is the video, where one of the name that the
+        file gives lies beside it. Times are known where the file says the frame rate.
+
+    Raises
+    ------
+    InputError
+        Where sleap-io is not installed, or the file is broken, too large or points at others.
+    """
+    path = Path(path)
+    with open_hdf5(path, _HINT) as file:
+        try:
+            import sleap_io
+        except ImportError:
+            raise InputError(
+                f"{path}: reading .slp needs sleap-io (pip install 'aptv2[sleap]')."
+            ) from None
+        _check_points(file, path)
+        labels = sleap_io.load_slp(str(path), open_videos=False)
+        return _table(labels, path, predictions)
+
+
+def _check_points(file: Any, path: Path) -> None:
+    """Refuse a file whose animals share points: a small one could claim any number of joints."""
+    instances = file["instances"][()]
+    claimed = instances["point_id_end"].astype(float) - instances["point_id_start"].astype(float)
+    if (claimed < 0).any() or claimed.sum() > len(file["points"]) + len(file["pred_points"]):
+        raise InputError(f"{path} is broken: its animals claim more points than it holds; {_HINT}.")
+
+
+def _table(labels: Any, path: Path, predictions: bool | None) -> PoseTable:
+    skeleton = _skeleton(labels.skeletons, path)
+    numbers = track_numbers([track.name for track in labels.tracks])
+    track_of = {id(track): number for track, number in zip(labels.tracks, numbers, strict=True)}
+    if predictions is None:
+        predictions = not any(frame.user_instances for frame in labels)
+    videos = [_video(video, path) for video in labels.videos]
+    place = {id(video): number for number, video in enumerate(labels.videos)}
+    spots: list[tuple[int, int]] = []
+    rows, joints, scores, tracks = [], [], [], []
+    for frame in labels:
+        found = list(frame.user_instances)
+        if predictions:
+            made_from = {id(instance.from_predicted) for instance in found}
+            found += [one for one in frame.predicted_instances if id(one) not in made_from]
+        if not found:
+            continue
+        for instance in found:
+            rows.append(len(spots))
+            joints.append(_joints(instance))
+            scores.append(getattr(instance, "score", math.nan))
+            tracks.append(track_of.get(id(instance.track), -1))
+        spots.append((place[id(frame.video)], int(frame.frame_idx)))
+    frames = _frames(videos, spots, path)
+    table = PoseTable.make(
+        frames,
+        rows,
+        joints=np.array(joints).reshape(len(rows), len(skeleton), 3),
+        scores=scores,
+        tracks=tracks,
+        skeleton=skeleton,
+        root=_root(videos, frames.names, path),
+    )
+    if not (np.abs(table.joints) < _LARGEST).all() or np.isinf(table.scores).any():
+        raise InputError(f"{path}: a joint or score is infinite or beyond all bounds; {_HINT}.")
+    return table.with_joint_boxes()
+
+
+class _Video(NamedTuple):
+    """The name of a film ("" for images), names of images, width and height, frame rate or NaN."""
+
+    film: str
+    images: list[str]
+    size: tuple[int, int]
+    fps: float
+
+
+def _video(video: Any, path: Path) -> _Video:
+    video = video.source_video or video
+    # Embedded images without their source are in the file itself.
+    names = video.filename if isinstance(video.filename, list) else []
+    film = "" if names else PureWindowsPath(str(video.filename)).name
+    height, width = (list(video.backend_metadata.get("shape") or ()) + [0] * 3)[1:3]
+    fps = float(video.backend_metadata.get("fps") or math.nan)
+    size = (int(width or 0), int(height or 0))
+    if not all(0 <= side < 2**31 for side in size) or fps <= 0 or math.isinf(fps):
+        raise InputError(f"{path}: {film[:80]!r} has no possible size or frame rate; {_HINT}.")
+    return _Video(film, _relative(names, path), size, fps)
+
+
+def _relative(names: Sequence[str], path: Path) -> list[str]:
+    """Names of images relative to the file's folder, or else to the folder that they share."""
+    names = [str(name).replace("\\", "/") for name in names]
+    here = path.parent.resolve().as_posix() + "/"
+    if names and all(name.startswith(here) for name in names):
+        return [name.removeprefix(here) for name in names]
+    if any(fault_of(name) for name in names):
+        shared = posixpath.commonprefix([posixpath.dirname(name) + "/" for name in names])
+        shared = shared[: shared.rfind("/") + 1]
+        names = [name.removeprefix(shared) for name in names]
+    for name in names:
+        if fault := fault_of(name):
+            raise InputError(f"{path}: an image's name {fault}; {_HINT}.")
+    return names
+
+
+def _frames(videos: list[_Video], spots: list[tuple[int, int]], path: Path) -> Frames:
+    for number, index in spots:
+        if not 0 <= index < 2**31 or (
+            videos[number].images and index >= len(videos[number].images)
+        ):
+            raise InputError(f"{path}: there is no frame {index} of video {number}; {_HINT}.")
+    seen = [videos[number] for number, _ in spots]
+    indices = [index for _, index in spots]
+    return Frames.make(
+        len(spots),
+        names=[v.images[i] if v.images else "" for v, i in zip(seen, indices, strict=True)],
+        sizes=[video.size for video in seen],
+        clips=[number + 1 for number, _ in spots],
+        indices=indices,
+        times=[i / video.fps for video, i in zip(seen, indices, strict=True)],
+    )
+
+
+def _root(videos: list[_Video], names: np.ndarray, path: Path) -> Path | None:
+    """Where the images are, or the one film; never outside the folders around the file."""
+    if any(names):
+        return find_root(path, names)
+    film = videos[0].film if len(videos) == 1 else ""
+    return path.parent / film if film and is_file(path.parent / film) else None
+
+
+def _skeleton(skeletons: Sequence[Any], path: Path) -> Skeleton:
+    if not skeletons:
+        raise InputError(f"{path} holds no skeleton; {_HINT}.")
+    first, names = skeletons[0], tuple(skeletons[0].node_names)
+    if any(tuple(other.node_names) != names for other in skeletons):
+        raise InputError(f"{path} holds skeletons with different joints; give a file for each.")
+    if is_animal17(names):
+        return ANIMAL17
+    pairs = tuple((min(pair), max(pair)) for pair in map(tuple, first.symmetry_inds))
+    told = pairs_by_name(names)
+    if {frozenset(pair) for pair in pairs} == {frozenset(pair) for pair in told}:
+        pairs = told  # SLEAP does not say which is the left one.
+    return Skeleton(names, tuple((int(a), int(b)) for a, b in first.edge_inds), pairs=pairs)
+
+
+def _joints(instance: Any) -> np.ndarray:
+    """float64 (K, 3)."""
+    points = instance.points
+    joints = np.zeros((len(points), 3))
+    there = ~np.isnan(points["xy"]).any(axis=1)
+    joints[there, :2] = points["xy"][there]
+    if "score" in points.dtype.names:
+        joints[there, 2] = np.nan_to_num(points["score"][there])
+    else:
+        joints[there, 2] = np.where(points["visible"][there], 2, 1)
+    return joints
