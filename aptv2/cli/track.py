@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -24,13 +24,28 @@ def track(
             show_default="detect them",
         ),
     ] = None,
-    tracker: Annotated[str, typer.Option(help="Network that follows --boxes.")] = "lite",
-    pose: Annotated[str, typer.Option(help="Network that reads the joints.")] = "lite",
+    tracker: Annotated[
+        str,
+        typer.Option(help="Network that follows --boxes: lite, vittrack_b, vitposetrack_b, …"),
+    ] = "lite",
+    tracker_weights: Annotated[
+        Path | None, typer.Option(help="Its weights file.", show_default="those that are here")
+    ] = None,
+    pose: Annotated[
+        str,
+        typer.Option(
+            help="Network that reads the joints, or a weights file of aptv2 train; fused: a "
+            "tracker vitposetrack_… reads them on the way."
+        ),
+    ] = "lite",
+    pose_weights: Annotated[
+        Path | None, typer.Option(help="Its weights file.", show_default="those that are here")
+    ] = None,
     fps: Annotated[
         float, typer.Option(help="Frames per second of folders of images.", show_default=True)
     ] = 25.0,
     export: Annotated[
-        str, typer.Option(help="More formats, comma-separated: coco, csv, mot.")
+        str, typer.Option(help="More formats, comma-separated: dlc, slp, nwb, mot, coco, …")
     ] = "",
     flip_test: Annotated[
         bool, typer.Option("--flip-test", help="Read joints from mirrored crops too; slower.")
@@ -44,6 +59,10 @@ def track(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")
     ] = False,
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option(help="One video after the other, or spread over a Ray cluster."),
+    ] = "local",
     device: Annotated[
         str | None, typer.Option(help="cpu, cuda, cuda:1, …", show_default="a GPU if there is one")
     ] = None,
@@ -63,13 +82,16 @@ def track(
         output,
         boxes=boxes,
         tracker=tracker,
+        tracker_weights=tracker_weights,
         pose=pose,
+        pose_weights=pose_weights,
         fps=fps,
         export=[name.strip() for name in export.split(",") if name.strip()],
         flip_test=flip_test,
         smooth=smooth,
         overlay=video,
         resume=resume,
+        engine=engine,
         device=device,
         progress=True,
     ):

@@ -68,6 +68,14 @@ class TemplateTracker(Protocol):
         """Continue from what `state` gave, in place of `start`."""
 
 
+class FusedTracker(TemplateTracker, Protocol):
+    """A template tracker that reads the poses of its animals in the same pass."""
+
+    skeleton: Skeleton
+    joints: np.ndarray
+    """float32 (N, K, 3): x, y in pixels, score, of all animals in the last frame."""
+
+
 class AnimalReader(Protocol):
     """Turns the frames of a video, in order, into the animals of each.
 

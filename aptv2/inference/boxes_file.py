@@ -79,6 +79,11 @@ def read_boxes(path: str | Path, width: int, height: int) -> FirstBoxes:
                 "animal once, where it first appears"
             )
         line_of_track[track] = line
+        if (frame, box) in [known[:2] for known in rows]:
+            raise row.error(
+                f"the box is already there in frame {frame}; list each animal once, where it first "
+                "appears"
+            )
         rows.append((frame, box, track))
     if not rows:
         raise InputError(f"{path}: holds no boxes; add a line for each animal to follow")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import numpy as np
 
 from aptv2.inference.animals import (
     Animals,
+    FusedTracker,
     PoseNetwork,
     State,
     TemplateTracker,
@@ -18,7 +20,7 @@ from aptv2.inference.animals import (
 from aptv2.inference.association import GLUED_SECONDS
 from aptv2.inference.boxes_file import FirstBoxes
 from aptv2.inference.similarity import same_animal
-from aptv2.models.lite.tracker import LOST
+from aptv2.models.tracker import LOST
 
 
 class AnimalFollower:
@@ -27,7 +29,7 @@ class AnimalFollower:
     Parameters
     ----------
     tracker, pose
-        The networks.
+        The networks; without `pose` the tracker reads the joints itself.
     first
         The animals and where they first appear.
     fps
@@ -39,7 +41,7 @@ class AnimalFollower:
     def __init__(
         self,
         tracker: TemplateTracker,
-        pose: PoseNetwork,
+        pose: PoseNetwork | None,
         first: FirstBoxes,
         fps: float,
         flip_test: bool = False,
@@ -71,11 +73,21 @@ class AnimalFollower:
     def _read(self, image: np.ndarray) -> Animals:
         boxes, scores = self._follow(image)
         seen = np.flatnonzero(scores >= LOST)
-        joints = find_joints(self.pose, image, boxes[seen], self.flip_test)
+        joints = self._joints(image, boxes, seen)
         apart = ~self._share_a_place(seen, boxes[seen], scores[seen], joints)
         tracks = self.first.tracks[seen]
         self._frame += 1
         return Animals(tracks[apart], boxes[seen][apart], scores[seen][apart], joints[apart])
+
+    def _joints(self, image: np.ndarray, boxes: np.ndarray, seen: np.ndarray) -> np.ndarray:
+        """Joints (S, K, 3) of the animals `seen` (S,) of those in `boxes` (N, 4)."""
+        if self.pose is None:
+            return self._fused.joints[seen]
+        return find_joints(self.pose, image, boxes[seen], self.flip_test)
+
+    @property
+    def _fused(self) -> FusedTracker:
+        return cast("FusedTracker", self.tracker)
 
     def _follow(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Boxes and scores of the animals that have appeared, in the order of `first`."""
@@ -96,7 +108,8 @@ class AnimalFollower:
 
         A template tracker that loses its animal behind another often stays with the other.
         """
-        same = same_animal(boxes, joints, np.asarray(self.pose.skeleton.sigmas))
+        skeleton = (self.pose or self._fused).skeleton
+        same = same_animal(boxes, joints, np.asarray(skeleton.sigmas))
         worse = scores[:, None] < scores[None]
         shared = np.zeros(len(self._glued), np.bool_)
         shared[seen] = (same & worse).any(axis=1)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from aptv2.errors import BrokenVideoError, InputError
 from aptv2.inference.animals import (
     AnimalReader,
     Detector,
+    FusedTracker,
     PoseNetwork,
     TemplateTracker,
     part,
@@ -30,7 +32,7 @@ from aptv2.inference.image_folder import ImageFolder
 from aptv2.inference.interrupt import postponed_interrupt
 from aptv2.inference.output import Output
 from aptv2.inference.overlay_video import queue_length
-from aptv2.inference.progress import progress_bar
+from aptv2.inference.progress import Report, progress_bar
 from aptv2.inference.results import Results
 from aptv2.inference.sources import VideoFrame, VideoSource
 from aptv2.inference.video import DEFAULT_FPS, open_video
@@ -52,7 +54,9 @@ def track_video(
     boxes: str | Path | None = None,
     detector: str | Detector = "lite",
     tracker: str | TemplateTracker = "lite",
+    tracker_weights: str | Path | None = None,
     pose: str | PoseNetwork = "lite",
+    pose_weights: str | Path | None = None,
     flip_test: bool = False,
     smooth: bool = False,
     fps: float = DEFAULT_FPS,
@@ -60,7 +64,7 @@ def track_video(
     overlay: bool = True,
     device: str | None = None,
     dtype: Dtype = "auto",
-    progress: bool = False,
+    progress: bool | Report = False,
     resume: bool = False,
 ) -> PoseTable:
     """Find the animals of a video, follow them and read their poses.
@@ -77,6 +81,9 @@ def track_video(
         animals are detected.
     detector, tracker, pose
         Names of networks, or networks. The detector works without `boxes`, the tracker with it.
+        The pose "fused" is read by a tracker `vitposetrack_*` on the way, in one pass for both.
+    tracker_weights, pose_weights
+        Weights files for the names; None for those that are here already.
     flip_test
         Average poses over mirrored crops: slower, a little more accurate.
     smooth
@@ -92,7 +99,7 @@ def track_video(
     dtype
         Number type of the networks; "auto" takes bfloat16 where the processor has it.
     progress
-        Show a progress bar.
+        Show a progress bar; or a function of the frames done and their number, which may be None.
     resume
         Go on where an interrupted run with the same output stopped. A video that is done already
         is not done again.
@@ -128,26 +135,32 @@ def track_video(
         "video": _size(video),
         "--boxes": "none" if first is None else _digest(first),
         "detector": _name(detector) if first is None else "none",
-        "--tracker": "none" if first is None else _name(tracker),
-        "--pose": _name(pose),
+        "--tracker": "none" if first is None else _name(tracker, tracker_weights),
+        "--pose": _name(pose, pose_weights),
         "--flip-test": str(flip_test),
         "--smooth": str(smooth),
         "--video": str(overlay),
     }
-    if isinstance(pose, str):
-        pose = load_pose_model(pose, None, device, dtype)
+    fused = pose == "fused"
+    if fused:
+        _check_fused(first, flip_test, pose_weights)
+    if isinstance(tracker, str) and first is not None:
+        tracker = load_tracker(tracker, tracker_weights, device, dtype, pose=fused)
+    if isinstance(pose, str) and not fused:
+        pose = load_pose_model(pose, pose_weights, device, dtype)
+    skeleton = cast("FusedTracker | PoseNetwork", tracker if fused else pose).skeleton
+    network = None if fused else cast("PoseNetwork", pose)
     reader: AnimalReader
-    if first is None:
+    if first is not None:
+        follower = cast("TemplateTracker", tracker)
+        reader = AnimalFollower(follower, network, first, video.fps, flip_test)
+    else:
         if isinstance(detector, str):
             detector = load_detector(detector, None, device, dtype)
-        associator = Associator(video.fps, video.width, video.height, pose.skeleton)
-        reader = AnimalFinder(detector, pose, associator, flip_test)
-    else:
-        if isinstance(tracker, str):
-            tracker = load_tracker(tracker, None, device, dtype)
-        reader = AnimalFollower(tracker, pose, first, video.fps, flip_test)
+        associator = Associator(video.fps, video.width, video.height, skeleton)
+        reader = AnimalFinder(detector, cast("PoseNetwork", network), associator, flip_test)
     with (
-        Results(video, pose.skeleton, files, smooth, settings) as results,
+        Results(video, skeleton, files, smooth, settings) as results,
         postponed_interrupt() as interrupted,
     ):
         return _run(video, reader, results, resume, progress, interrupted)
@@ -158,7 +171,7 @@ def _run(
     reader: AnimalReader,
     results: Results,
     resume: bool,
-    progress: bool,
+    progress: bool | Report,
     interrupted: Callable[[], bool],
 ) -> PoseTable:
     state = results.begin(resume)
@@ -239,8 +252,20 @@ def _first_boxes(path: str | Path, video: VideoSource) -> FirstBoxes:
     return first
 
 
-def _name(network: object) -> str:
-    return network if isinstance(network, str) else type(network).__name__
+def _check_fused(
+    first: FirstBoxes | None, flip_test: bool, pose_weights: str | Path | None
+) -> None:
+    if first is None:
+        raise InputError("--pose fused: a tracker reads these poses, so it needs --boxes too")
+    if flip_test:
+        raise InputError("--pose fused: the tracker sees no mirrored crops; leave out --flip-test")
+    if pose_weights is not None:
+        raise InputError("--pose fused: its weights are the tracker's; leave out --pose-weights")
+
+
+def _name(network: object, weights: str | Path | None = None) -> str:
+    name = network if isinstance(network, str) else type(network).__name__
+    return name if weights is None else f"{name} from {weights}"
 
 
 def _size(video: VideoSource) -> str:

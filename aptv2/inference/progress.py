@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeAlias
 
 from rich.console import Console
 from rich.markup import escape
@@ -18,6 +19,10 @@ from rich.progress import (
 )
 from rich.text import Text
 
+Report: TypeAlias = Callable[[int, int | None], None]
+"""Takes the frames that are done and their number, None where that is not known. What it raises
+ends the work."""
+
 
 class _Speed(ProgressColumn):
     def render(self, task: Task) -> Text:
@@ -26,7 +31,7 @@ class _Speed(ProgressColumn):
 
 @contextmanager
 def progress_bar(
-    name: str, total: int | None, done: int, shown: bool
+    name: str, total: int | None, done: int, shown: bool | Report
 ) -> Iterator[Callable[[int], None]]:
     """Give a function that takes the number of frames that are done.
 
@@ -39,8 +44,11 @@ def progress_bar(
     done
         Frames that were done before.
     shown
-        Whether to show anything.
+        Whether to show anything; or a function that is told instead.
     """
+    if callable(shown):
+        yield lambda frames: shown(frames, total)
+        return
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),

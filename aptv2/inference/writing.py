@@ -36,6 +36,9 @@ class VideoWriter:
         Frames per second.
     keep
         Finish and keep the video where the body fails.
+    keyframes
+        Frames from one key frame to the next; fewer make jumps faster and the file larger. None
+        leaves it to the encoder.
 
     Raises
     ------
@@ -44,7 +47,13 @@ class VideoWriter:
     """
 
     def __init__(
-        self, path: str | Path, width: int, height: int, fps: float, keep: bool = False
+        self,
+        path: str | Path,
+        width: int,
+        height: int,
+        fps: float,
+        keep: bool = False,
+        keyframes: int | None = None,
     ) -> None:
         self.path = Path(path)
         self.keep = keep
@@ -61,6 +70,8 @@ class VideoWriter:
             f"file:{self._part}", "w", format="mp4", container_options={"movflags": "faststart"}
         )
         self._stream = self._add_stream(rate)
+        if keyframes is not None:
+            self._stream.gop_size = keyframes
         self._open = True
 
     def write(self, frame: np.ndarray) -> None:

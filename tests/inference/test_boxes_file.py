@@ -148,3 +148,9 @@ class TestRefused:
     def test_a_folder(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="cannot be read: Is a directory"):
             read_boxes(tmp_path, 640, 360)
+
+
+def test_one_box_twice_in_a_frame(tmp_path: Path) -> None:
+    text = "frame,x,y,width,height\n0,1,2,3,4\n1,1,2,3,4\n0,1,2,3,4\n"
+    with pytest.raises(InputError, match=r"line 4: the box is already there in frame 0"):
+        read(tmp_path, text)
