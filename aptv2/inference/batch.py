@@ -1,11 +1,12 @@
-"""Several videos one after the other; one that fails does not stop the others."""
+"""Several videos, one after the other or spread over machines; one that fails stops no other."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from aptv2.inference.output import Output
 from aptv2.inference.pipeline import Interrupted, track_video
 from aptv2.inference.sources import expand_sources, output_name
 from aptv2.tables import PoseTable
+
+Engine = Literal["local", "ray"]
+Job = tuple[Path, Output]
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,8 @@ def track_videos(
     boxes: str | Path | None = None,
     export: Sequence[str] = (),
     overlay: bool = True,
+    resume: bool = False,
+    engine: Engine = "local",
     **options: Any,
 ) -> Iterator[Outcome]:
     """Run :func:`aptv2.track_video` on every video and yield how it went, one by one.
@@ -50,8 +56,11 @@ def track_videos(
         Video files, folders of images, folders of videos, glob patterns.
     output
         Folder for the results of all.
-    boxes, export, overlay, options
+    boxes, export, overlay, resume, options
         As :func:`aptv2.track_video` takes them.
+    engine
+        "local": one video after the other, in this process. "ray": on all devices of a Ray
+        cluster, see :mod:`aptv2.inference.cluster`; outcomes come in the order they finish.
 
     Raises
     ------
@@ -67,12 +76,18 @@ def track_videos(
             "videos were given; track them one by one"
         )
     yield from failures
-    for video in videos:
-        outcome = _track(
-            video,
-            Output(folder, output_name(video), tuple(export), overlay),
-            {"boxes": boxes, "export": export, "overlay": overlay, **options},
-        )
+    options |= {"boxes": boxes, "export": export, "overlay": overlay}
+    if engine == "ray":
+        # A worker has a working directory of its own.
+        videos, folder = [video.resolve() for video in videos], folder.resolve()
+    jobs = [(video, Output(folder, output_name(video), tuple(export), overlay)) for video in videos]
+    if engine == "ray":
+        from aptv2.inference.cluster import on_ray
+
+        yield from on_ray(partial(_track_again, options, resume), jobs, _lost)
+        return
+    for job in jobs:
+        outcome = _track(job, {**options, "resume": resume})
         yield outcome
         if outcome.code == 130:
             return
@@ -89,7 +104,17 @@ def _expand(sources: Sequence[str | Path]) -> tuple[list[Path], list[Outcome]]:
     return expand_sources(found), failures
 
 
-def _track(video: Path, files: Output, options: dict[str, Any]) -> Outcome:
+def _track_again(options: dict[str, Any], resume: bool, job: Job, begun: bool) -> Outcome:
+    """Track on a worker; what a dead one began is gone on with."""
+    return _track(job, {**options, "resume": resume or begun, "progress": False})
+
+
+def _lost(job: Job, attempts: int) -> Outcome:
+    return Outcome(f"Error: {job[0]}: its worker died {attempts} times; --resume tries again", 3)
+
+
+def _track(job: Job, options: dict[str, Any]) -> Outcome:
+    video, files = job
     try:
         table = track_video(video, files.folder, **options)
     except BrokenVideoError as error:

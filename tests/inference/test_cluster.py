@@ -1,0 +1,93 @@
+"""Videos spread over a Ray cluster: the same results, also where a worker dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from aptv2.errors import InputError
+from aptv2.inference import track_videos
+from aptv2.inference.cluster import on_ray
+from aptv2.inference.writing import VideoWriter
+
+FRAMES, CLIPS = 24, 8
+
+
+@pytest.fixture(scope="module")
+def ray() -> Iterator[object]:
+    module = pytest.importorskip("ray", reason="Ray is not installed")
+    yield module
+    module.shutdown()
+
+
+@pytest.fixture(scope="module")
+def clips(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Short clips of an animal, each a little further to the left."""
+    frames = sorted((shared / "data/davis/got10k_layout/val").rglob("*.jpg"))[:FRAMES]
+    folder = tmp_path_factory.mktemp("clips")
+    images = [np.ascontiguousarray(cv2.imread(str(f))[::2, ::2, ::-1]) for f in frames]
+    for number in range(CLIPS):
+        with VideoWriter(folder / f"{number}.mp4", 320, 180, 25) as writer:
+            for image in images:
+                writer.write(np.roll(image, -8 * number, axis=1))
+    return folder
+
+
+def _written(folder: Path) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in sorted(folder.iterdir()) if p.suffix != ".mp4"}
+
+
+@pytest.mark.slow
+def test_as_local_and_one_worker_killed(ray: object, clips: Path, tmp_path: Path) -> None:
+    local = list(track_videos([clips], tmp_path / "local", overlay=False))
+    assert [outcome.code for outcome in local] == [0] * CLIPS
+    spread, killed = [], False
+    for outcome in track_videos([clips], tmp_path / "ray", overlay=False, engine="ray"):
+        spread.append(outcome)
+        if not killed:
+            os.kill(_worker(), signal.SIGKILL)
+            killed = True
+    assert [outcome.code for outcome in spread] == [0] * CLIPS
+    assert len(_written(tmp_path / "local")) == 2 * CLIPS
+    assert _written(tmp_path / "ray") == _written(tmp_path / "local")
+
+
+def _worker() -> int:
+    """The process of the actor."""
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            title = (process / "cmdline").read_bytes()
+            if title.startswith(b"ray::_Worker"):
+                return int(process.name)
+    raise AssertionError("there is no worker")
+
+
+def _die(job: int, begun: bool) -> str:
+    if job == 1 or (job == 2 and not begun):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return f"{job} {begun}"
+
+
+@pytest.mark.slow
+def test_a_job_that_kills_every_worker_is_given_up(ray: object) -> None:
+    # A plain function travels by value where its module cannot be imported.
+    done = on_ray(_by_value(ray), range(4), lambda job, attempts: f"{job} lost after {attempts}")
+    assert sorted(done) == ["0 False", "1 lost after 3", "2 True", "3 False"]
+
+
+def _by_value(ray: object) -> object:
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # type: ignore[attr-defined]
+    return _die
+
+
+def test_without_ray(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(InputError, match=r"--engine ray needs Ray: pip install 'aptv2\[ray\]'"):
+        list(on_ray(_die, [1], lambda job, attempts: ""))
