@@ -34,7 +34,7 @@ def read_got10k(folder: str | Path) -> PoseTable:
     `test`), the object is track 1 of each, and its
     `object_class` becomes the species. A frame whose object is absent or wholly covered stays as
     a frame without a row. A clip without `absence.label`, `cover.label` or `meta_info.ini` is
-    read as wholly visible, of unknown size and class, and the first of these is warned of;
+    read as wholly visible, of unknown size and class (a missing `absence.label` gives a warning);
     `groundtruth.txt` may hold the first box alone, as in GOT-10k's test split.
 
     Raises
@@ -54,8 +54,8 @@ def read_got10k(folder: str | Path) -> PoseTable:
     ]
     if silent:
         warnings.warn(
-            f"{silent[0]} has no absence.label ({len(silent)} of {len(clips)} clips have none): its "
-            "object counts as in sight wherever its box has an area",
+            f"{silent[0]} has no absence.label ({len(silent)} of {len(clips)} clips have none): "
+            "its object counts as in sight wherever its box has an area",
             stacklevel=2,
         )
     return table_of(folder, clips)

@@ -11,9 +11,12 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_avg_fn
 
 from aptv2.errors import InputError
+from aptv2.models.lite.body import FoldedConv
 from aptv2.models.lite.network import LiteNetwork
 from aptv2.models.paper import HeatmapPose
-from aptv2.training.losses import LOSSES, heatmap_loss
+from aptv2.models.vitposetrack import ViTPoseTrack
+from aptv2.models.vittrack import ViTTrack
+from aptv2.training.losses import LOSSES, crop_loss, heatmap_loss, search_loss
 from aptv2.training.optimizers import parameter_groups, rate_factor
 from aptv2.training.recipes import Recipe, Stage, TaskName
 
@@ -55,6 +58,8 @@ class StageTraining(lightning.LightningModule):
             network.body.learn(stage.body_rate > 0)
             for head in ("pose", "detection", "tracking"):
                 getattr(network, head).requires_grad_(head in stage.tasks)
+        if isinstance(network, ViTTrack):
+            _rest_what_does_not_learn(network, stage)
         self.averaged: AveragedModel | None = None
         if stage.average is not None:
             decay = get_ema_avg_fn(stage.average)
@@ -105,8 +110,17 @@ class StageTraining(lightning.LightningModule):
     def _loss(self, task: TaskName, batch: dict[str, Tensor]) -> Tensor:
         if isinstance(self.network, HeatmapPose):
             return heatmap_loss(self.network, batch, self.recipe.model.sigma)
+        if isinstance(self.network, ViTTrack):
+            return self._tracker_loss(self.network, task, batch)
         assert isinstance(self.network, LiteNetwork)
         return LOSSES[task](self.network, batch)
+
+    def _tracker_loss(self, network: ViTTrack, task: TaskName, batch: dict[str, Tensor]) -> Tensor:
+        sigma, pose = self.recipe.model.sigma, self.stage.tasks.get("pose")
+        if task == "pose":
+            assert isinstance(network, ViTPoseTrack)
+            return crop_loss(network, batch, sigma)
+        return search_loss(network, batch, sigma, pose.weight if pose else None)
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         super().optimizer_step(*args, **kwargs)
@@ -130,6 +144,18 @@ class StageTraining(lightning.LightningModule):
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
+
+
+def _rest_what_does_not_learn(network: ViTTrack, stage: Stage) -> None:
+    """Let rest the parts of tasks that the stage has not, and the stem at a rate of 0."""
+    for layer in network.modules():
+        if isinstance(layer, FoldedConv):
+            layer.learn(stage.body_rate > 0)
+    network.centre.requires_grad_("tracking" in stage.tasks)
+    if isinstance(network, ViTPoseTrack):
+        network.pose.requires_grad_("pose" in stage.tasks)
+    for kind, positions in network.positions.items():
+        positions.requires_grad_(("pose" if kind == "pose" else "tracking") in stage.tasks)
 
 
 class BrokenLossError(InputError):

@@ -11,6 +11,7 @@ from torch import nn
 from aptv2.training.recipes import Stage
 
 _BLOCK = re.compile(r"^body\.blocks\.(\d+)\.")
+_STEM = "body.patch_embed.net."
 
 
 def parameter_groups(network: nn.Module, stage: Stage) -> list[dict[str, Any]]:
@@ -20,18 +21,21 @@ def parameter_groups(network: nn.Module, stage: Stage) -> list[dict[str, Any]]:
     """
     if stage.layer_decay is not None:
         return layer_decay_groups(network, stage.head_rate, stage.weight_decay, stage.layer_decay)
+    named = [name for name, _ in network.named_parameters()]
+    # What the small ViT of the trackers has from ImageNet is its stem; its blocks start afresh.
+    body = _STEM if any(name.startswith(_STEM) for name in named) else "body."
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
             decays = parameter.ndim > 1 or stage.vector_decay
-            groups.setdefault((name.startswith("body."), decays), []).append(parameter)
+            groups.setdefault((name.startswith(body), decays), []).append(parameter)
     return [
         {
             "params": parameters,
-            "lr": stage.body_rate if body else stage.head_rate,
+            "lr": stage.body_rate if slow else stage.head_rate,
             "weight_decay": stage.weight_decay if decays else 0.0,
         }
-        for (body, decays), parameters in groups.items()
+        for (slow, decays), parameters in groups.items()
     ]
 
 

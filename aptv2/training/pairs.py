@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 
 from aptv2 import boxes as box_tools
 from aptv2 import crops
-from aptv2.models.lite.tracking import (
+from aptv2.models.tracker import (
     SEARCH_FACTOR,
     SEARCH_SIZE,
     TEMPLATE_FACTOR,
@@ -209,7 +209,7 @@ class TrackingPairs(Dataset[Sample]):
         extent = (SEARCH_SIZE - 1) * scale
         matrix = crops.crop_matrices(centre[None], extent[None], size, flip=rival.flip)
         pixels = crops.sample(rival.frame, matrix, size, None)[0]
-        cover = _ellipse(low + shown / 2, shown / 2)
+        cover = ellipse(low + shown / 2, shown / 2)
         mixed = search + cover[..., None] * (pixels.astype(np.float32) - search)
         return mixed.astype(np.uint8), _shares(rival, matrix, SEARCH_SIZE)
 
@@ -226,7 +226,7 @@ def _shares(view: View, matrix: np.ndarray, size: int) -> np.ndarray:
     return np.concatenate([low, high]).clip(0, 1).astype(np.float32)
 
 
-def _ellipse(centre: np.ndarray, radii: np.ndarray) -> np.ndarray:
+def ellipse(centre: np.ndarray, radii: np.ndarray) -> np.ndarray:
     """float32 (SEARCH_SIZE, SEARCH_SIZE): 1 inside, fading to 0 at the ellipse's edge."""
     steps = np.arange(SEARCH_SIZE, dtype=np.float32)
     x, y = ((steps - c) / r for c, r in zip(centre.astype(np.float32), radii, strict=True))
