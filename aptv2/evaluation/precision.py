@@ -12,7 +12,7 @@ from aptv2.evaluation.matching import Matches
 from aptv2.tables import PoseTable
 
 COCO_LIMIT = 20  # detections that COCO's keypoint evaluation keeps of a frame and species
-_RECALLS = np.linspace(0, 1, 101)  # where COCO reads the precision
+RECALLS = np.linspace(0, 1, 101)  # where COCO reads the precision
 _BLOCK = 2**17  # numbers that are worked on at once: what a processor keeps near
 
 
@@ -148,7 +148,7 @@ def _average_precision(hits: np.ndarray, judged: np.ndarray, total: np.ndarray) 
     precision = hits / (judged + np.spacing(1))
     best_beyond = np.maximum.accumulate(precision[..., ::-1], axis=-1)[..., ::-1]
     # Each recall is read where it is first reached.
-    reached = np.searchsorted(_RECALLS, recall, side="right")
+    reached = np.searchsorted(RECALLS, recall, side="right")
     readings = np.diff(reached, axis=-1, prepend=0)
-    mean = (best_beyond * readings).sum(axis=-1) / len(_RECALLS)
+    mean = (best_beyond * readings).sum(axis=-1) / len(RECALLS)
     return np.where(total > 0, mean, np.nan)

@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from aptv2.datasets.statistics import QUANTILES, Statistics
 from aptv2.files import atomic_write
 from aptv2.plots.figures import FIGURES, GRID, INK, MUTED, PAPER
+from aptv2.plots.style import STYLE
 
 _DPI = 200
 
@@ -71,6 +72,7 @@ def write_statistics(statistics: Statistics, folder: str | Path, title: str) -> 
             )
         sections.append(f"<figure><h2>{html.escape(kind.title)}</h2>{body}</figure>")
     page = _PAGE.substitute(
+        style=STYLE,
         title=html.escape(title),
         totals=_totals(statistics),
         figures="\n".join(sections),
@@ -137,44 +139,9 @@ _PAGE = Template("""<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>$title</title>
 <style>
-:root {
-  color-scheme: light dark;
-  --ink: #1b2029; --muted: #5d6674; --grid: #d8dce4; --paper: #fefefe; --ground: #f1f3f6;
-}
-@media (prefers-color-scheme: dark) {
-  :root {
-    --ink: #e8ebf0; --muted: #a3acba; --grid: #3a414d; --paper: #1d2129; --ground: #13161b;
-  }
-}
-* { box-sizing: border-box; }
-body {
-  margin: 0 auto; padding: 1.5rem 1rem 3rem; max-width: 1180px;
-  background: var(--ground); color: var(--ink);
-  font: 16px/1.5 system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif;
-}
-h1 { margin: 0 0 1rem; font-size: 1.6rem; overflow-wrap: anywhere; }
-h2 { margin: 0 0 .5rem; font-size: 1.05rem; }
-dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(7.5rem, 1fr)); gap: .75rem;
-  margin: 0 0 1rem; }
-dl div, figure, .table { background: var(--paper); border: 1px solid var(--grid);
-  border-radius: 8px; }
-dl div { padding: .5rem .75rem; }
-dt { color: var(--muted); font-size: .85rem; }
-dd { margin: 0; font-size: 1.3rem; font-variant-numeric: tabular-nums; }
+$style
 main { columns: 2 26rem; column-gap: 1rem; margin-bottom: 1rem; }
-figure { margin: 0 0 1rem; padding: 1rem; break-inside: avoid; }
-figure svg { display: block; width: 100%; max-width: 520px; height: auto; margin: 0 auto; }
-figcaption, .missing { margin: .5rem 0 0; color: var(--muted); font-size: .9rem; }
-.table { overflow-x: auto; padding: 1rem; }
-table { width: 100%; border-collapse: collapse; font-size: .9rem;
-  font-variant-numeric: tabular-nums; }
-th, td { padding: .2rem .6rem; border-bottom: 1px solid var(--grid); text-align: right; }
-th { font-weight: 600; }
 th:first-child, td:nth-child(2), thead th:nth-child(2) { text-align: left; }
-@media (max-width: 30rem) {
-  body { padding: 1rem .5rem 2rem; }
-  figure, .table { padding: .75rem .5rem; }
-}
 </style>
 </head>
 <body>

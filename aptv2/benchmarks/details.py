@@ -1,0 +1,50 @@
+"""What the report shows of a cell beside its scores: by joint, over time, curves, and clips.
+
+    details/details.json     numbers, and what the clips show
+    details/clips/N.mp4      the best and the worst clips
+
+They are made where the data is, at the end of a cell, so that a report needs no more than the
+results folder.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+
+from aptv2.benchmarks.clips import draw_clips
+from aptv2.evaluation.joints import precision_curves, score_joints, score_over_time
+from aptv2.files import atomic_write
+from aptv2.tables import PoseTable
+
+FILE, CLIPS = "details.json", "clips"
+
+
+def write_details(truth: PoseTable, found: PoseTable, folder: Path) -> None:
+    """Write a cell's details into a folder of its own.
+
+    Parameters
+    ----------
+    truth, found
+        Annotated animals and the poses that are scored, over the same frames. Poses that have
+        track numbers belong to the animals of these numbers.
+    folder
+        Made where it is missing.
+
+    Raises
+    ------
+    InputError
+        Where the folder cannot be written. Images that are missing are not an error: there are
+        no clips then, and the file says why.
+    """
+    clips, why_none = draw_clips(truth, found, folder / CLIPS)
+    content = {
+        "joints": score_joints(truth, found),
+        "over_time": score_over_time(truth, found),
+        "curves": precision_curves(truth, found),
+        "clips": [clip._asdict() for clip in clips],
+        "no_clips": why_none,
+    }
+    with atomic_write(folder / FILE) as temporary:
+        temporary.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2))

@@ -1,0 +1,176 @@
+"""Running a track: each cell that has no result yet, by as many processes as share the folder."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable
+from fnmatch import fnmatch
+from typing import Any
+
+import torch
+
+from aptv2.benchmarks import tracking
+from aptv2.benchmarks.boxes import checked
+from aptv2.benchmarks.cells import ANNOTATED, Cell, Plan
+from aptv2.benchmarks.claims import Claim, Claimant, ClaimLostError
+from aptv2.benchmarks.miniature import SEEDS, SHOTS
+from aptv2.benchmarks.options import Options
+from aptv2.benchmarks.store import FAILED, Store
+from aptv2.benchmarks.testing import BusyError, Tester
+from aptv2.benchmarks.tracks import TRACKS
+from aptv2.errors import InputError
+from aptv2.species import FAMILIES, family
+
+
+class Runner:
+    """The cells of one track in one process.
+
+    Parameters
+    ----------
+    track
+        Its name.
+    options
+        How it is run.
+    claimant
+        How work is claimed; the default suits several machines.
+    tell
+        Takes a line of text for each cell.
+
+    Raises
+    ------
+    InputError
+        Where the options, the data or the results folder cannot be used.
+    """
+
+    def __init__(
+        self,
+        track: str,
+        options: Options,
+        claimant: Claimant | None = None,
+        tell: Callable[[str], None] = print,
+    ) -> None:
+        self.track, self.options, self.tell = track, options, tell
+        self.claimant = claimant or Claimant()
+        self.store = Store(options.results, options.miniature)
+        self.tester = Tester(track, options, self.store, self.claimant)
+        self.plan = self._plan()
+        self.store.keep_plan(track, self.plan)
+        every = TRACKS[track].cells(self.plan)
+        self.cells = [cell for cell in every if fnmatch(cell.name, options.only)]
+        if not self.cells:
+            raise InputError(
+                f"--only {options.only}: no cell of {track} has such a name; known are "
+                f"{', '.join(cell.name for cell in every[:4])}, ..."
+            )
+
+    def run(self, poll: float = 5.0) -> list[dict[str, Any]]:
+        """Do the cells that have no result, and wait for those that other processes do.
+
+        Cells that failed before are tried once more.
+
+        Parameters
+        ----------
+        poll
+            Seconds between looks at what other processes hold.
+
+        Returns
+        -------
+        list of dict
+            The result of every cell.
+
+        Raises
+        ------
+        InputError
+            Where a result of before cannot be used: it is of other data or another version.
+        """
+        before = {cell: self._before(cell) for cell in self.cells}
+        old_failures = {cell: result for cell, result in before.items() if _failed(result)}
+        results = {cell: r for cell, r in before.items() if r is not None and not _failed(r)}
+        self._list_missing([cell for cell in self.cells if cell not in results])
+        waiting = False
+        while open_cells := [cell for cell in self.cells if cell not in results]:
+            for cell in open_cells:
+                if (result := self._attempt(cell, old_failures.get(cell))) is not None:
+                    results[cell] = result
+                    waiting = False
+            if all(cell not in results for cell in open_cells):
+                if not waiting:
+                    self.tell(f"Waiting for {len(open_cells)} cells of other processes")
+                waiting = True
+                time.sleep(poll)
+        return [results[cell] for cell in self.cells]
+
+    def _attempt(self, cell: Cell, old_failure: dict[str, Any] | None) -> dict[str, Any] | None:
+        """A cell's result, made now or by another process; None where that one is at it."""
+        claim = self.claimant.take(self.store.cell(cell))
+        if claim is None:
+            return None
+        with claim:
+            # Looked up only now: another process may have done it just before the claim.
+            result = self.store.result(cell)
+            if result is not None and result != old_failure:
+                return result
+            try:
+                content = self.tester.test(cell)
+            except (BusyError, ClaimLostError):
+                return None
+            except Exception as error:  # one cell's failure must not stop the others
+                content = self._failure(cell, error)
+            return self._record(cell, claim, content)
+
+    def _record(self, cell: Cell, claim: Claim, content: dict[str, Any]) -> dict[str, Any] | None:
+        try:
+            claim.check()
+            self.store.record(cell, content)
+            result = self.store.result(cell)
+            assert result is not None
+        except ClaimLostError:
+            return None
+        except InputError as error:  # a full disk
+            result = content | {"cell": cell.id, "status": FAILED, "error": str(error)}
+        said = result["error"] or f"AP {100 * (result['scores']['all']['AP'] or 0):.1f}"
+        self.tell(f"{cell.id}: {said}")
+        return result
+
+    def _failure(self, cell: Cell, error: Exception) -> dict[str, Any]:
+        if isinstance(error, torch.OutOfMemoryError | MemoryError):
+            sentence = "the memory is too small for this network"
+        elif isinstance(error, InputError):
+            sentence = str(error)
+        else:
+            sentence = f"unforeseen {type(error).__name__}: {(str(error) or '-').splitlines()[0]}"
+            self.tell(traceback.format_exc())
+        return self.tester.about(cell) | {"status": FAILED, "error": sentence}
+
+    def _before(self, cell: Cell) -> dict[str, Any] | None:
+        result = self.store.result(cell)
+        if result is None or _failed(result):
+            return result
+        if result["fingerprints"]["data"] != self.tester.fingerprint:
+            raise InputError(
+                f"{self.store.folder}: {cell.id} was tested on other data than "
+                f"{self.tester.data}; give another results folder"
+            )
+        return result
+
+    def _list_missing(self, cells: list[Cell]) -> None:
+        """Say at once which weights are not there."""
+        missing, needed = self.tester.missing(cells)
+        if missing and not self.options.train:
+            self.tell(f"Weights missing: {len(missing)} of {needed}: {', '.join(missing)}")
+
+    def _plan(self) -> Plan:
+        plan = self.options.plan
+        boxes = checked(plan.boxes)
+        if self.track == tracking.NAME and boxes != ANNOTATED:
+            raise InputError("--boxes: tracking has the trackers' boxes; leave it out")
+        if not self.options.miniature:
+            return Plan(plan.families, plan.shots, plan.seeds, boxes)
+        here = {family(name) for name in self.tester.species}
+        families = tuple(name for name in FAMILIES if name in here)
+        return Plan(families, SHOTS, SEEDS, boxes)
+
+
+def _failed(result: dict[str, Any] | None) -> bool:
+    return result is not None and result["status"] == FAILED
