@@ -6,6 +6,7 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import cast
@@ -32,19 +33,20 @@ from aptv2.inference.image_folder import ImageFolder
 from aptv2.inference.interrupt import postponed_interrupt
 from aptv2.inference.output import Output
 from aptv2.inference.overlay_video import queue_length
-from aptv2.inference.progress import Report, progress_bar
+from aptv2.inference.progress import Report, Stop, progress_bar
 from aptv2.inference.results import Results
 from aptv2.inference.sources import VideoFrame, VideoSource
 from aptv2.inference.video import DEFAULT_FPS, open_video
 from aptv2.models import load_detector, load_pose_model, load_tracker
 from aptv2.models.zoo import Dtype
 from aptv2.tables import PoseTable
+from aptv2.weights import find_weights
 
 CHUNK = 4  # frames that go through the detector at once
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C in the middle of a video; what was done is kept."""
+    """Ctrl-C, or a report's stop, in the middle of a video; what was done is kept."""
 
 
 def track_video(
@@ -100,6 +102,7 @@ def track_video(
         Number type of the networks; "auto" takes bfloat16 where the processor has it.
     progress
         Show a progress bar; or a function of the frames done and their number, which may be None.
+        Where it raises :class:`aptv2.inference.progress.Stop`, the run ends as on Ctrl-C.
     resume
         Go on where an interrupted run with the same output stopped. A video that is done already
         is not done again.
@@ -147,7 +150,7 @@ def track_video(
     if isinstance(tracker, str) and first is not None:
         tracker = load_tracker(tracker, tracker_weights, device, dtype, pose=fused)
     if isinstance(pose, str) and not fused:
-        pose = load_pose_model(pose, pose_weights, device, dtype)
+        pose = _pose_network(pose, pose_weights, _written(pose, pose_weights), device, dtype)
     skeleton = cast("FusedTracker | PoseNetwork", tracker if fused else pose).skeleton
     network = None if fused else cast("PoseNetwork", pose)
     reader: AnimalReader
@@ -192,11 +195,15 @@ def _run(
                 waiting.extend(chunk)
                 for animals in reader.step([frame.image for frame in chunk]):
                     results.tell(waiting.popleft(), animals)
-                show(results.told)
-                if results.due or interrupted():
+                try:
+                    show(results.told)
+                    stop = interrupted()
+                except Stop:
+                    stop = True
+                if results.due or stop:
                     state = prefixed(reader.state(), "reader")
                     results.save(state | {"owed": np.array(len(waiting))})
-                if interrupted():
+                if stop:
                     raise _interruption(video, results)
         except BrokenVideoError as error:
             broken = error
@@ -239,6 +246,21 @@ def _chunks(frames: Iterator[VideoFrame]) -> Iterator[list[VideoFrame]]:
         raise
     if chunk:
         yield chunk
+
+
+@lru_cache(maxsize=1)
+def _pose_network(
+    name: str, weights: str | Path | None, written: int, device: str | None, dtype: Dtype
+) -> PoseNetwork:
+    """A pose network, kept for the next video."""
+    return load_pose_model(name, weights, device, dtype)
+
+
+def _written(name: str, weights: str | Path | None) -> int:
+    """When the weights were written, in ns: a file that was written anew is another one."""
+    path = find_weights(name) if weights is None else Path(weights)
+    path = path or Path(name)
+    return path.stat().st_mtime_ns if path.exists() else 0
 
 
 def _first_boxes(path: str | Path, video: VideoSource) -> FirstBoxes:

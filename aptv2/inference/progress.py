@@ -21,7 +21,11 @@ from rich.text import Text
 
 Report: TypeAlias = Callable[[int, int | None], None]
 """Takes the frames that are done and their number, None where that is not known. What it raises
-ends the work."""
+ends the work; :class:`Stop` does as Ctrl-C does."""
+
+
+class Stop(Exception):
+    """What a report raises to stop the work; what was done is kept, to go on from later."""
 
 
 class _Speed(ProgressColumn):

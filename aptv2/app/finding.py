@@ -1,0 +1,49 @@
+"""The animals of one frame, as boxes for the user to check before they are followed."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from itertools import islice
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from aptv2.errors import InputError
+from aptv2.inference.animals import Detector
+from aptv2.inference.sources import VideoSource
+from aptv2.models import load_detector
+
+MIN_SCORE = 0.35
+"""As in :class:`aptv2.inference.association.Associator`, where a surer detection begins a track."""
+
+
+class Box(BaseModel):
+    """An animal in a frame: pixels, and the frame's number from 0."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    frame: int = Field(ge=0)
+    x: float = Field(allow_inf_nan=False)
+    y: float = Field(allow_inf_nan=False)
+    width: float = Field(gt=0, allow_inf_nan=False)
+    height: float = Field(gt=0, allow_inf_nan=False)
+
+
+def find_boxes(video: VideoSource, frame: int) -> list[Box]:
+    """The animals that the detector finds in a frame, the surest first.
+
+    Raises
+    ------
+    InputError
+        Where the video has no such frame, or breaks off before it.
+    """
+    found = next(islice(video, frame, None), None)
+    if found is None:
+        raise InputError(f"{video.path} has no frame {frame}; choose an earlier one.")
+    ((boxes, scores),) = _detector().detect_batch([found.image])
+    rows = boxes[scores >= MIN_SCORE].tolist()
+    return [Box(frame=frame, x=x, y=y, width=w, height=h) for x, y, w, h in rows]
+
+
+@lru_cache(maxsize=1)
+def _detector() -> Detector:
+    return load_detector()

@@ -1,0 +1,67 @@
+// What is drawn over a frame. Coordinates are pixels of the video; `unit` is one of the screen's.
+
+const MIN_SCORE = 0.3; // as in the overlay video of `aptv2 track`
+
+/** The animals of a frame; that of the selected track stands out. */
+export function drawAnimals(context, unit, animals, poses, selected) {
+  const { limbs, jointColours } = poses.result;
+  for (const animal of animals) {
+    const colour = poses.colour(animal.track);
+    const chosen = animal.track === selected;
+    context.globalAlpha = selected === null || chosen ? 1 : 0.55;
+    if (animal.box) drawBox(context, unit, animal.box, colour, tag(animal, poses), chosen);
+    drawSkeleton(context, unit, animal.joints, limbs, jointColours);
+  }
+  context.globalAlpha = 1;
+}
+
+function tag(animal, poses) {
+  const score = Number.isNaN(animal.score) ? "" : ` ${animal.score.toFixed(2)}`;
+  return animal.track < 0 ? score.trim() : `${poses.result.names[animal.track] ?? animal.track}${score}`;
+}
+
+/** A box with a tag. */
+export function drawBox(context, unit, [x, y, width, height], colour, text, strong) {
+  context.lineWidth = (strong ? 4 : 2) * unit;
+  context.strokeStyle = colour;
+  context.strokeRect(x, y, width, height);
+  context.font = `600 ${13 * unit}px system-ui, sans-serif`;
+  const tag = context.measureText(text).width + 8 * unit;
+  const top = y >= 19 * unit ? y - 19 * unit : y;
+  context.fillStyle = colour;
+  context.fillRect(x - unit, top, tag, 19 * unit);
+  context.fillStyle = isLight(colour) ? "#181818" : "#fff";
+  context.textBaseline = "middle";
+  context.fillText(text, x + 3 * unit, top + 10 * unit);
+}
+
+function drawSkeleton(context, unit, joints, limbs, colours) {
+  const shown = (joint) => joints[3 * joint + 2] >= MIN_SCORE;
+  const lines = limbs.filter(([a, b]) => shown(a) && shown(b));
+  context.lineCap = "round";
+  for (const [width, outline] of [[5, "#181818"], [3, null]]) {
+    for (const [a, b] of lines) {
+      context.lineWidth = width * unit;
+      context.strokeStyle = outline ?? colours[b];
+      context.beginPath();
+      context.moveTo(joints[3 * a], joints[3 * a + 1]);
+      context.lineTo(joints[3 * b], joints[3 * b + 1]);
+      context.stroke();
+    }
+  }
+  for (let joint = 0; joint < colours.length; joint++) {
+    if (!shown(joint)) continue;
+    context.beginPath();
+    context.arc(joints[3 * joint], joints[3 * joint + 1], 3.5 * unit, 0, 7);
+    context.fillStyle = colours[joint];
+    context.strokeStyle = "#181818";
+    context.lineWidth = unit;
+    context.fill();
+    context.stroke();
+  }
+}
+
+function isLight(colour) {
+  const [red, green, blue] = [1, 3, 5].map((start) => parseInt(colour.slice(start, start + 2), 16));
+  return 0.299 * red + 0.587 * green + 0.114 * blue > 140;
+}

@@ -1,0 +1,162 @@
+"""What the server holds: clips, and the folder of what may be thrown away."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from aptv2.app.clips import Clip
+from aptv2.app.jobs import Job, Jobs
+from aptv2.app.results import read_result, tracks_file
+from aptv2.errors import InputError
+from aptv2.inference.sources import VIDEO_SUFFIXES
+from aptv2.inference.video import open_video
+
+GIGABYTE = 10**9
+SPARE = GIGABYTE
+"""What an upload leaves free on the disk."""
+
+
+class TooLargeError(InputError):
+    """An upload beyond the limit."""
+
+
+class Workspace:
+    """The clips of a server, and their folder, which :meth:`close` removes.
+
+    Parameters
+    ----------
+    max_bytes
+        Size of the largest upload.
+    keep_seconds
+        How long a clip that nobody looks at is kept.
+    """
+
+    def __init__(self, max_bytes: int = 4 * GIGABYTE, keep_seconds: float = 24 * 3600) -> None:
+        self.max_bytes, self.keep_seconds = max_bytes, keep_seconds
+        self.clips: dict[str, Clip] = {}
+        self.jobs = Jobs()
+        self._temporary = tempfile.TemporaryDirectory(prefix="aptv2-", ignore_cleanup_errors=True)
+        self.folder = Path(self._temporary.name)
+
+    async def receive(self, name: str, length: int | None, chunks: AsyncIterator[bytes]) -> Clip:
+        """Take an uploaded video.
+
+        Parameters
+        ----------
+        name
+            What the sender calls it.
+        length
+            Its size in bytes, as far as the sender says.
+        chunks
+            The content.
+
+        Raises
+        ------
+        TooLargeError
+            Where it is beyond the limit, or the disk too full.
+        InputError
+            Where it is no video that can be read.
+        """
+        name = safe_name(name)
+        free = shutil.disk_usage(self.folder).free - SPARE
+        limit = min(self.max_bytes, free)
+        too_large = TooLargeError(
+            f"{name} is too large: the limit is {self.max_bytes / GIGABYTE:g} GB; start the page "
+            "with a higher --max-upload, or use aptv2 track."
+            if free >= self.max_bytes
+            else f"{name} does not fit on the disk; make room and try again."
+        )
+        if length is not None and length > limit:
+            raise too_large
+        folder = self._new_folder()
+        path = folder / name
+        try:
+            received = 0
+            with path.open("wb") as file:
+                async for chunk in chunks:
+                    received += len(chunk)
+                    if received > limit:
+                        raise too_large
+                    file.write(chunk)
+            try:
+                clip = Clip(path.stem, folder, folder, open_video(path))
+            except InputError as error:
+                raise InputError(str(error).replace(f"{folder}/", "")) from error
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return self._add(clip)
+
+    def open_result(self, path: Path, video: Path | None = None) -> Clip:
+        """Show tracks that are there already.
+
+        Parameters
+        ----------
+        path
+            A `.tracks.json`, or other annotations of one video.
+        video
+            Its video, or folder of images; None looks for it beside the tracks.
+
+        Raises
+        ------
+        InputError
+            Where they cannot be read, or are of several videos.
+        """
+        path = tracks_file(path)
+        table, source = read_result(path, video)
+        name = path.name.removesuffix(".json").removesuffix(".tracks")
+        return self._add(Clip(name, self._new_folder(), path.parent, source, table))
+
+    def get(self, clip_id: str) -> Clip:
+        """A clip by its id, which counts as looking at it.
+
+        Raises
+        ------
+        KeyError
+            Where there is none.
+        """
+        clip = self.clips[clip_id]
+        clip.used = time.monotonic()
+        return clip
+
+    def remove(self, clip: Clip) -> None:
+        """Forget a clip and what is kept of it; results elsewhere stay."""
+        for job in clip.jobs:
+            job.cancel()
+        del self.clips[clip.id]
+        # Behind the work that may still write there.
+        folder = clip.folder
+        self.jobs.submit(Job("Clean up", lambda _: shutil.rmtree(folder, ignore_errors=True)))
+
+    def remove_old(self) -> None:
+        """Remove uploads that nobody has looked at for long. Opened results stay."""
+        oldest = time.monotonic() - self.keep_seconds
+        for clip in list(self.clips.values()):
+            if clip.uploaded and clip.used < oldest and not clip.busy:
+                self.remove(clip)
+
+    def close(self) -> None:
+        """End all work and remove the folder."""
+        self.jobs.close()
+        self._temporary.cleanup()
+
+    def _add(self, clip: Clip) -> Clip:
+        self.clips[clip.id] = clip
+        clip.jobs.append(self.jobs.submit(Job("Preparing the video", clip.prepare)))
+        return clip
+
+    def _new_folder(self) -> Path:
+        return Path(tempfile.mkdtemp(dir=self.folder))
+
+
+def safe_name(name: str) -> str:
+    """A file name that is harmless on any system, as close to the sender's as can be."""
+    last = re.split(r"[/\\]", name)[-1]
+    path = Path(re.sub(r"[^\w .()+-]", "_", last).strip(" ."))
+    suffix = path.suffix.lower() if path.suffix.lower() in VIDEO_SUFFIXES else ""
+    return (path.stem[:80].strip(" .") or "video") + suffix

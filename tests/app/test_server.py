@@ -1,0 +1,290 @@
+"""The server: uploads, hostile ones too, editing, exports and who is let in."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import numpy as np
+import pytest
+
+pytest.importorskip("starlette", reason="needs the extra 'app'")
+httpx = pytest.importorskip("httpx", reason="needs httpx")
+
+from aptv2.app.clips import pose_array  # noqa: E402
+from aptv2.app.workspace import Workspace, safe_name  # noqa: E402
+from aptv2.datasets import read_annotations  # noqa: E402
+from aptv2.inference.video import open_video  # noqa: E402
+
+
+@pytest.fixture
+def workspace() -> Iterator[Workspace]:
+    workspace = Workspace(max_bytes=10**6)
+    yield workspace
+    workspace.close()
+
+
+@pytest.fixture
+def client(server: Callable[..., str], workspace: Workspace) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=server(workspace), timeout=30, trust_env=False) as client:
+        yield client
+
+
+def upload(client: httpx.Client, content: object, name: str = "clip.mp4") -> httpx.Response:
+    return client.post(f"/api/clips?name={quote(name)}", content=content)
+
+
+def alive(client: httpx.Client, workspace: Workspace, clip: Path) -> bool:
+    """Whether the server takes a good video, and holds nothing else."""
+    told = upload(client, clip.read_bytes())
+    kept = list(workspace.folder.iterdir())
+    return told.status_code == 201 and len(kept) == len(workspace.clips) == 1
+
+
+def test_an_upload_is_shown_and_removed(
+    client: httpx.Client, workspace: Workspace, make_clip: Callable[..., Path]
+) -> None:
+    told = upload(client, make_clip(frames=12).read_bytes(), "my walk.mp4").json()
+    assert (told["name"], told["width"], told["height"]) == ("my walk", 64, 48)
+    place = f"/api/clips/{told['id']}"
+    assert client.get(f"{place}/first.jpg").content[:2] == b"\xff\xd8"
+    while not client.get(place).json()["playable"]:
+        pass
+    part = client.get(f"{place}/video.mp4", headers={"range": "bytes=4-7"})
+    assert (part.status_code, part.content) == (206, b"ftyp")
+    assert client.delete(place).status_code == 204
+    assert client.get(place).status_code == 404
+    workspace.close()
+    assert not workspace.folder.exists()
+
+
+def test_a_text_file_called_mp4_is_refused(
+    client: httpx.Client, workspace: Workspace, make_clip: Callable[..., Path]
+) -> None:
+    told = upload(client, b"Dear diary")
+    assert told.status_code == 400
+    assert told.json() == {"error": "clip.mp4: is not a video that can be read"}
+    assert alive(client, workspace, make_clip())
+
+
+def test_huge_frames_are_refused(
+    client: httpx.Client, workspace: Workspace, make_clip: Callable[..., Path]
+) -> None:
+    wide = make_clip("wide.avi", 2, size=(20000, 32), codec="mjpeg", pixels="yuvj420p")
+    told = upload(client, wide.read_bytes(), "wide.avi")
+    assert told.status_code == 400
+    assert "wide.avi: frames of 20000 x 32 pixels are too large" in told.json()["error"]
+    assert alive(client, workspace, make_clip())
+
+
+@pytest.mark.parametrize(
+    ("codec", "pixels", "code"), [("rawvideo", "yuv420p", 400), ("mjpeg", "yuvj420p", 201)]
+)
+def test_a_lie_about_the_size_fills_no_memory(
+    codec: str,
+    pixels: str,
+    code: int,
+    client: httpx.Client,
+    make_clip: Callable[..., Path],
+) -> None:
+    clip = make_clip("clip.avi", 4, codec=codec, pixels=pixels)
+    size = (64).to_bytes(4, "little") + (48).to_bytes(4, "little")
+    content = clip.read_bytes()
+    assert size in content
+    content = content.replace(size, (60000).to_bytes(4, "little") * 2)
+    told = upload(client, content, "clip.avi")
+    assert told.status_code == code
+    if code == 201:  # JPEG frames tell their own size, which is what counts.
+        assert (told.json()["width"], told.json()["height"]) == (64, 48)
+
+
+def test_too_many_bytes_are_refused_before_they_are_sent(
+    client: httpx.Client, workspace: Workspace, make_clip: Callable[..., Path]
+) -> None:
+    address = urlsplit(str(client.base_url))
+    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+        connection.sendall(
+            b"POST /api/clips?name=a.mp4 HTTP/1.1\r\n"
+            + f"Host: {address.netloc}\r\nContent-Length: 5000000000\r\n\r\n".encode()
+        )
+        answer = connection.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 413")
+    assert alive(client, workspace, make_clip())
+
+
+def test_bytes_are_counted_where_their_number_is_not_told(
+    client: httpx.Client, workspace: Workspace, make_clip: Callable[..., Path]
+) -> None:
+    told = upload(client, (bytes(100_000) for _ in range(11)))
+    assert told.status_code == 413
+    assert "clip.mp4 is too large: the limit is 0.001 GB" in told.json()["error"]
+    assert alive(client, workspace, make_clip())
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [
+        ("../../etc/passwd", "passwd"),
+        ("C:\\Users\\me\\clip.MP4", "clip.mp4"),
+        ("..", "video"),
+        ("", "video"),
+        (".mp4", "mp4"),
+        ("a\0b\n.mp4", "a_b_.mp4"),
+        ("x" * 300 + ".mov", "x" * 80 + ".mov"),
+        ("Löwe 3 (zoo).avi", "Löwe 3 (zoo).avi"),
+        ("<img onerror=x>.mp4", "_img onerror_x_.mp4"),
+    ],
+)
+def test_names_are_made_harmless(name: str, safe: str) -> None:
+    assert safe_name(name) == safe
+
+
+def test_a_name_does_not_lead_out_of_the_folder(
+    client: httpx.Client, workspace: Workspace, make_clip: Callable[..., Path]
+) -> None:
+    assert upload(client, make_clip().read_bytes(), "../../../tmp/evil.mp4").status_code == 201
+    (clip,) = workspace.clips.values()
+    assert clip.video is not None
+    assert clip.video.path.resolve().is_relative_to(workspace.folder.resolve())
+
+
+@pytest.mark.parametrize("path", ["/static/", "/static/../server.py", "/static/%2e%2e/server.py"])
+def test_nothing_else_is_served(path: str, client: httpx.Client) -> None:
+    assert client.get(path).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"host": "evil.example"},
+        {"host": "127.0.0.1.evil.example"},
+        {"host": "192.0.2.1"},
+        {"origin": "http://evil.example"},
+        {"origin": "null"},
+        {"sec-fetch-site": "cross-site"},
+    ],
+)
+def test_other_sites_are_refused(headers: dict[str, str], client: httpx.Client) -> None:
+    assert client.get("/api/settings", headers=headers).status_code == 403
+    assert client.post("/api/clips", headers=headers).status_code == 403
+
+
+def test_beyond_this_machine_a_token_is_asked_for(workspace: Workspace) -> None:
+    from starlette.testclient import TestClient
+
+    from aptv2.app.server import create_app
+
+    app = create_app(workspace, "0.0.0.0", "secret")
+    client = TestClient(app, base_url="http://192.0.2.1", follow_redirects=False)
+    assert client.get("/api/settings").status_code == 403
+    assert client.get("/?token=guess").status_code == 403
+    assert client.get("/?token=secret").headers["location"] == "/"
+    assert client.get("/api/settings").status_code == 200
+    assert client.get("/api/settings", headers={"host": "evil.example"}).status_code == 403
+
+
+def test_edits_are_saved_beside_the_original_and_undone(
+    client: httpx.Client, workspace: Workspace, result: Path
+) -> None:
+    clip = workspace.open_result(result)
+    original = result.read_bytes()
+    table = read_annotations(result)
+    place = f"/api/clips/{clip.id}"
+    rows = np.frombuffer(client.get(f"{place}/poses").content, "<f4").reshape(len(table), -1)
+    np.testing.assert_array_equal(rows, pose_array(table))
+    merged = client.post(f"{place}/edits", json={"kind": "merge", "track": 2, "value": 5}).json()
+    assert merged["result"]["tracks"] == [1, 2]
+    saved = result.with_name(merged["result"]["saved"])
+    assert set(read_annotations(saved).tracks) == {1, 2}
+    exported = client.get(f"{place}/export/tracks")
+    assert exported.content == saved.read_bytes()
+    assert client.post(f"{place}/undo").json()["result"]["tracks"] == [1, 2, 5]
+    np.testing.assert_array_equal(read_annotations(saved).tracks, table.tracks)
+    refused = client.post(f"{place}/undo")
+    assert (refused.status_code, refused.json()["error"]) == (400, "There is no edit to take back.")
+    assert result.read_bytes() == original
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"kind": "merge"}', b"\xff", b'{"track": 1e99}'])
+def test_senseless_requests_are_one_sentence(
+    content: bytes, client: httpx.Client, workspace: Workspace, result: Path
+) -> None:
+    place = f"/api/clips/{workspace.open_result(result).id}"
+    for route in ("edits", "track"):
+        told = client.post(f"{place}/{route}", content=content)
+        assert told.status_code == 400
+        assert json.loads(told.content)["error"]
+
+
+def wait(client: httpx.Client, place: str) -> dict[str, Any]:
+    """What is told of a clip once nothing is done on it any more."""
+    for _ in range(600):
+        told: dict[str, Any] = client.get(place).json()
+        if told["job"] is None:
+            return told
+        time.sleep(0.1)
+    raise AssertionError(told)
+
+
+def test_uploads_are_removed_after_a_while_and_results_stay(
+    client: httpx.Client, workspace: Workspace, result: Path, make_clip: Callable[..., Path]
+) -> None:
+    opened = workspace.open_result(result)
+    told = upload(client, make_clip(frames=3).read_bytes()).json()
+    place = f"/api/clips/{told['id']}"
+    wait(client, place)
+    folder = workspace.clips[told["id"]].folder
+    workspace.remove_old()
+    assert client.get(place).status_code == 200
+    workspace.keep_seconds = 0.0
+    workspace.remove_old()
+    assert client.get(place).status_code == 404
+    assert list(workspace.clips) == [opened.id]
+    for _ in range(100):
+        if not folder.exists():
+            break
+        time.sleep(0.05)
+    assert not folder.exists()
+
+
+def test_the_tracks_of_an_opened_result_are_not_written_over(
+    client: httpx.Client, workspace: Workspace, result: Path
+) -> None:
+    before = result.read_bytes()
+    told = client.post(f"/api/clips/{workspace.open_result(result).id}/track", json={})
+    assert (told.status_code, "to run again" in told.json()["error"]) == (400, True)
+    assert result.read_bytes() == before
+
+
+def test_boxes_are_found_in_a_frame(
+    client: httpx.Client, workspace: Workspace, make_clip: Callable[..., Path]
+) -> None:
+    told = upload(client, make_clip(frames=3).read_bytes()).json()
+    place = f"/api/clips/{told['id']}/find"
+    assert isinstance(client.post(place, json={"frame": 2}).json(), list)
+    refused = client.post(place, json={"frame": 3})
+    assert (refused.status_code, refused.json()["error"]) == (
+        400,
+        "clip.mp4 has no frame 3; choose an earlier one.",
+    )
+    assert client.post(place, json={"frame": -1}).status_code == 400
+
+
+def test_the_video_is_drawn_with_its_edits(
+    client: httpx.Client, workspace: Workspace, result: Path, tmp_path: Path
+) -> None:
+    place = f"/api/clips/{workspace.open_result(result).id}"
+    assert client.get(f"{place}/pose.mp4").status_code == 404
+    assert client.post(f"{place}/draw").status_code == 202
+    assert wait(client, place)["result"]["drawn"]
+    (tmp_path / "posed.mp4").write_bytes(client.get(f"{place}/pose.mp4").content)
+    assert sum(1 for _ in open_video(tmp_path / "posed.mp4")) == 10
+    named = {"kind": "name", "track": 2, "name": "Bella"}
+    told = client.post(f"{place}/edits", json=named).json()["result"]
+    assert (told["drawn"], told["names"]) == (False, {"2": "Bella"})
+    assert read_annotations(result.with_name(told["saved"])).names == {2: "Bella"}
