@@ -124,6 +124,8 @@ class PoseTable:
         Category id -> species name.
     root
         Folder that `frames.names` are relative to, or the video the frames come from.
+    names
+        Track number -> the name that a person gave the animal; of some tracks, mostly of none.
     """
 
     frames: Frames
@@ -139,6 +141,7 @@ class PoseTable:
     skeleton: Skeleton = ANIMAL17
     categories: Mapping[int, str] = field(default_factory=dict)
     root: Path | None = None
+    names: Mapping[int, str] = field(default_factory=dict)
 
     @classmethod
     def make(
@@ -157,6 +160,7 @@ class PoseTable:
         skeleton: Skeleton = ANIMAL17,
         categories: Mapping[int, str] | None = None,
         root: Path | None = None,
+        names: Mapping[int, str] | None = None,
     ) -> PoseTable:
         """A table from what is known; the rest gets its "unknown" value.
 
@@ -183,6 +187,7 @@ class PoseTable:
             skeleton=skeleton,
             categories=dict(categories or {}),
             root=root,
+            names=dict(names or {}),
         )
         if len(np.unique(table.ids)) != n:
             raise ValueError("annotation ids repeat")

@@ -2,7 +2,8 @@
 
 The dialects differ only in extra fields, so one reader serves all: `video_id` becomes clips,
 `track_id` tracks, and a `frame_index` and `time` are kept where a file (such as the
-`clip.tracks.json` that this package writes) has them. `num_keypoints` is never read: in released
+`clip.tracks.json` that this package writes) has them. The names that people gave animals stand
+in a list `tracks`, one `id` and `name` each. `num_keypoints` is never read: in released
 files it is wrong, and what counts is a joint whose third number is above 0.
 
 The joints are those of the categories: names in `keypoints`, limbs in `skeleton` (counted from
@@ -19,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from aptv2.datasets.names import fault_of, is_file, natural_key
+from aptv2.datasets.names import fault_of, is_file, name_fault, natural_key
 from aptv2.datasets.records import Records, load_json, no_collection
 from aptv2.errors import InputError
 from aptv2.skeleton import ANIMAL17, Skeleton
@@ -82,13 +83,14 @@ def parse_coco(document: Any, path: Path, root: str | Path | None = None) -> Pos
     animals.refuse_negative("area", areas)
     count = len(skeleton)
     joints = animals.rows("keypoints", 3 * count, null=0.0, required=has_joints)
+    tracks = animals.integers("track_id", -1)
     return PoseTable.make(
         frames,
         animals.lookup("image_id", frames.ids, "image"),
         boxes=boxes,
         joints=joints.reshape(-1, count, 3),
         scores=animals.floats("score", math.nan),
-        tracks=animals.integers("track_id", -1),
+        tracks=tracks,
         species=animals.integers("category_id"),
         areas=areas,
         ids=animals.unique("id"),
@@ -96,6 +98,7 @@ def parse_coco(document: Any, path: Path, root: str | Path | None = None) -> Pos
         skeleton=skeleton,
         categories=names,
         root=Path(root) if root is not None else _root(path, frames.names, document),
+        names=_animal_names(path, document.get("tracks"), tracks),
     )
 
 
@@ -105,6 +108,30 @@ def categories_of(categories: Records) -> tuple[np.ndarray, dict[int, str]]:
     names = dict(zip(ids.tolist(), categories.texts("name"), strict=True))
     names.pop(-1, None)
     return ids, names
+
+
+def _animal_names(path: Path, listed: Any, tracks: np.ndarray) -> dict[int, str]:
+    """The names of tracks. Other tools' lists `tracks` hold none; a track without animals is lost.
+
+    Raises
+    ------
+    InputError
+        Where one is no name, or that of two tracks.
+    """
+    if not isinstance(listed, list):
+        return {}
+    named = [item for item in listed if isinstance(item, dict) and item.get("name") is not None]
+    records = Records(path, "track", named)
+    names = records.texts("name")
+    for index, name in enumerate(names):
+        if fault := name_fault(name):
+            records.fail(index, "name", fault)
+    known = set(tracks.tolist())
+    pairs = zip(records.unique("id").tolist(), names, strict=True)
+    found = {number: name for number, name in pairs if number in known}
+    if len(set(found.values())) < len(found):
+        raise InputError(f"{path}: two tracks have one name; rename one.")
+    return found
 
 
 def _skeleton(categories: Records) -> tuple[Skeleton, bool]:

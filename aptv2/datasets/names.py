@@ -1,16 +1,17 @@
-"""Image files: their order, the folders they lie in, and names that must not lead elsewhere."""
+"""Names: of image files, in order and harmless; of tracks, in files and from people."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from aptv2.errors import InputError
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png"}
+LONGEST_NAME = 60  # characters of an animal's name
 
 
 def fault_of(name: str) -> str:
@@ -90,9 +91,25 @@ def walk(folder: Path) -> Iterator[tuple[Path, list[str]]]:
         yield Path(current), sorted(names, key=natural_key)
 
 
-def track_name(number: int) -> str:
-    """What a track is called in other tools' files: `track7`."""
-    return f"track{number}"
+def track_name(number: int, names: Mapping[int, str]) -> str:
+    """What a track is called in other tools' files: its name, or `track7`."""
+    return names.get(number, f"track{number}")
+
+
+def name_fault(name: str) -> str:
+    """What is wrong with a name that a person gives an animal ("" where nothing is).
+
+    A name is one short line that every format can hold, and that is not taken for a number.
+    """
+    if len(name) > LONGEST_NAME:
+        return f"is longer than {LONGEST_NAME} characters"
+    if not name.isprintable() or name != name.strip() or re.search("[/:]", name):
+        return "holds a line break, a / or : or a space at an end"
+    if not any(map(str.isalnum, name)):
+        return "holds no letter"
+    if re.fullmatch(r"(track[ _-]?)?[0-9]+", name, re.IGNORECASE):
+        return "is that of a track number"
+    return ""
 
 
 def track_numbers(names: Sequence[str]) -> list[int]:

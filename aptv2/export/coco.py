@@ -22,11 +22,12 @@ def write_coco(table: PoseTable, path: str | Path) -> None:
 
     Beside COCO's own fields an image has `video_id`, `frame_index` and `time` (seconds), an
     annotation `video_id`, `track_id` and `score`, and a category `sigmas` and, where the names of
-    its joints do not tell left from right, `flip_pairs`; each is left out where it is unknown. The
-    third number of a joint is the table's: a score in predictions, a visibility in annotations; a
-    joint that holds NaN is written as 0, 0, 0. `area` is the box's where the table has none, since
-    COCO's tools need one; `bbox` is null where there is no box. Animals of unknown species are of
-    category -1, "animal".
+    its joints do not tell left from right, `flip_pairs`; each is left out where it is unknown.
+    Names of animals stand in a list `tracks`, which is left out where there are none. The third
+    number of a joint is the table's: a score in predictions, a visibility in annotations; a joint
+    that holds NaN is written as 0, 0, 0. `area` is the box's where the table has none, since COCO's
+    tools need one; `bbox` is null where there is no box. Animals of unknown species are of category
+    -1, "animal".
 
     One record stands on a line, and memory does not grow with the length of the table.
 
@@ -38,6 +39,8 @@ def write_coco(table: PoseTable, path: str | Path) -> None:
     with atomic_write(path) as temporary, temporary.open("wb") as file:
         file.write(b'{"info": ' + _dump(_info(table)))
         _write_list(file, b',\n"categories": ', _categories(table))
+        if names := _names(table):
+            _write_list(file, b',\n"tracks": ', names)
         _write_list(file, b',\n"images": ', _images(table))
         _write_list(file, b',\n"annotations": ', _annotations(table))
         file.write(b"}\n")
@@ -127,6 +130,11 @@ def _categories(table: PoseTable) -> Iterator[dict[str, Any]]:
                 [skeleton.names[joint] for joint in pair] for pair in skeleton.pairs
             ]
         yield record
+
+
+def _names(table: PoseTable) -> list[dict[str, Any]]:
+    known = np.unique(table.tracks).tolist()
+    return [{"id": track, "name": table.names[track]} for track in known if track in table.names]
 
 
 def _images(table: PoseTable) -> Iterator[dict[str, Any]]:

@@ -35,10 +35,11 @@ def write_csv(table: PoseTable, path: str | Path) -> None:
 
     The columns are `frame` (number in its clip from 0), `time` (seconds), `track_id`, `species`,
     `animal_score`, the animal's box `x`, `y`, `width`, `height` (pixels; x and y are its top left
-    corner), `joint` (its name), `joint_x`, `joint_y` (pixels) and `joint_score` (a visibility of
-    0, 1 or 2 in annotations). Where the frames are image files, a last column `image` names them.
-    What is not known is left empty, and so are the coordinates of a joint whose score is 0. The
-    box columns are named as in the file that `aptv2 track --boxes` reads.
+    corner), `joint` (its name), `joint_x`, `joint_y` (pixels) and `joint_score` (a visibility of 0,
+    1 or 2 in annotations). Where animals have names, a column `name` follows, and where the frames
+    are image files, a last column `image` names them. What is not known is left empty, and so are
+    the coordinates of a joint whose score is 0. The box columns are named as in the file that
+    `aptv2 track --boxes` reads.
 
     Raises
     ------
@@ -50,12 +51,13 @@ def write_csv(table: PoseTable, path: str | Path) -> None:
         temporary.open("w", newline="", encoding="utf-8", errors="replace") as file,
     ):
         writer = csv.writer(file, lineterminator="\n")
-        named = any(table.frames.names)
-        writer.writerow([*COLUMNS, "image"] if named else COLUMNS)
+        more = {"name": bool(table.names), "image": any(table.frames.names)}
+        writer.writerow([*COLUMNS, *(column for column, there in more.items() if there)])
         for row in np.lexsort((table.tracks, table.frame)):
-            image = [table.frames.names[table.frame[row]]] if named else []
+            name = [table.names.get(int(table.tracks[row]), "")] if more["name"] else []
+            image = [table.frames.names[table.frame[row]]] if more["image"] else []
             animal = _animal(table, int(row))
-            writer.writerows([*animal, *joint, *image] for joint in _joints(table, int(row)))
+            writer.writerows([*animal, *joint, *name, *image] for joint in _joints(table, int(row)))
 
 
 def _animal(table: PoseTable, row: int) -> list[Any]:

@@ -36,10 +36,10 @@ def write_deeplabcut_hdf5(table: PoseTable, path: str | Path) -> None:
 
     A row is a frame of the table, with or without animals: a video's by its number, an image's by
     `labeled-data`, its folder and its name. Each joint has x and y and, in predictions, a
-    `likelihood`, its score; a joint that is not there is empty. Each track is an individual,
-    `track7`; where there is one only, there is no row `individuals`. Animals without a track are
-    put into the first tracks that are free in their frame. Boxes, species, the scores of animals
-    and visibilities are left out.
+    `likelihood`, its score; a joint that is not there is empty. Each track is an individual, by its
+    name or `track7`; where there is only one, without a name, there is no row `individuals`.
+    Animals without a track are put into the first tracks that are free in their frame. Boxes,
+    species, the scores of animals and visibilities are left out.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def _sheet(table: PoseTable, path: str | Path) -> _Sheet:
     values = np.full(shape, np.nan)
     joints = np.where(table.joints[:, :, 2:] > 0, table.joints, np.nan)
     values[table.frame, place] = joints[:, :, : len(coords)]
-    several = len(individuals) > 1
+    several = len(individuals) > 1 or individuals[0] in table.names.values()
     cells = [
         (SCORER, one, name, coord) for one in individuals for name in names for coord in coords
     ]
@@ -126,7 +126,8 @@ def _individuals(table: PoseTable, path: str | Path) -> tuple[list[str], np.ndar
     spots = table.frame * (len(numbers) + 1) + place
     if len(np.unique(spots)) < len(spots):
         raise InputError(f"{path}: a track is twice in one frame; correct the tracks first.")
-    return [track_name(number) for number in numbers.tolist()] or [track_name(1)], place
+    names = [track_name(number, table.names) for number in numbers.tolist() or [1]]
+    return names, place
 
 
 def _rows(table: PoseTable, path: str | Path) -> list[tuple[str, str, str]] | list[int]:

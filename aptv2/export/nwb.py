@@ -21,11 +21,11 @@ _MOST_CELLS = 10**9
 def write_nwb(table: PoseTable, path: str | Path) -> None:
     """Write the tracks of one video as NWB, `processing/behavior`.
 
-    Each track is a `PoseEstimation` with a series a joint: x and y of every frame of the table,
-    NaN where the joint is not there, and its score as confidence. It is named `track7`, and where
-    there is one only `PoseEstimation`, as most readers expect. Times are those of the frames; where
-    they are not known, frames are a second apart. Boxes, species, the scores of animals and
-    animals without a track are left out.
+    Each track is a `PoseEstimation` with a series a joint: x and y of every frame of the table, NaN
+    where the joint is not there, and its score as confidence. It is named as its animal or
+    `track7`, and where there is one only `PoseEstimation`, as most readers expect. Times are those
+    of the frames; where they are not known, frames are a second apart. Boxes, species, the scores
+    of animals and animals without a track are left out.
 
     NWB asks for the recording's start and a description; the table knows neither, so the start is
     the time of writing: change both with pynwb.
@@ -114,13 +114,13 @@ def _track(
         )
         times = series[0]  # Kept once, and pointed at.
     skeleton = Skeleton(
-        name=track_name(number),
+        name=track_name(number, table.names),
         nodes=list(table.skeleton.names),
         edges=np.array(table.skeleton.limbs, np.uint8).reshape(-1, 2),
     )
     return PoseEstimation(
         pose_estimation_series=series,
-        name="PoseEstimation" if only else track_name(number),
+        name="PoseEstimation" if only else track_name(number, table.names),
         description=f"Poses of track {number}",
         source_video=video,
         scorer="aptv2",

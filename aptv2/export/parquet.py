@@ -64,6 +64,10 @@ def _rows(table: PoseTable, rows: np.ndarray) -> Any:
     real = pyarrow.float32()
     names = np.tile(np.array(table.skeleton.names, object), len(rows))
     images = np.array([_text(name) for name in frames.names], object)
+    name = {}
+    if table.names:
+        given = np.array([table.names.get(track, "") for track in animals.tracks.tolist()], object)
+        name["name"] = column(given, given == "", text)
     columns = {
         "frame": column(frames.indices, frames.indices == -1, whole),
         "time": number(frames.times, wide),
@@ -78,6 +82,7 @@ def _rows(table: PoseTable, rows: np.ndarray) -> Any:
         "joint_x": number(place[:, 0], real, 1),
         "joint_y": number(place[:, 1], real, 1),
         "joint_score": number(joints[:, 2], real, 1),
+        **name,
         "image": column(images, images == "", text),
     }
     return pyarrow.table(columns)

@@ -37,7 +37,7 @@ def write_sleap(table: PoseTable, path: str | Path) -> None:
         name="animal",
     )
     numbers = np.unique(table.tracks[table.tracks != -1]).tolist()
-    tracks = {number: sleap_io.Track(track_name(number)) for number in numbers}
+    tracks = {number: sleap_io.Track(track_name(number, table.names)) for number in numbers}
     frames = table.frames
     indices = np.empty(len(frames), np.int64)
     video_of: dict[int, Any] = {}

@@ -7,6 +7,8 @@ coordinates are given in 1/16 pixel so that nothing jitters between the frames o
 from __future__ import annotations
 
 import math
+import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -63,6 +65,7 @@ def draw_overlay(
     trails: Trails | None = None,
     skeleton: Skeleton = ANIMAL17,
     min_score: float = 0.3,
+    names: Mapping[int, str] | None = None,
 ) -> np.ndarray:
     """Draw the animals of one frame.
 
@@ -84,6 +87,8 @@ def draw_overlay(
         The joints, their limbs and colours: warm left, cool right, green middle.
     min_score
         Joints below it are left out; those in the lowest quarter above it are faded.
+    names
+        Track number -> name, shown in place of the number.
 
     Returns
     -------
@@ -107,7 +112,7 @@ def draw_overlay(
     for animal in animals:
         _draw_skeleton(image, animal, skeleton, min_score, unit)
     for animal in animals:
-        _draw_tag(image, animal, unit)
+        _draw_tag(image, animal, unit, names or {})
     return image
 
 
@@ -282,12 +287,12 @@ def _circles(centres: np.ndarray, radius: float) -> np.ndarray:
     return (centres[:, None] + _CIRCLE * (radius * 2**_SHIFT)).astype(np.int32)
 
 
-def _draw_tag(image: np.ndarray, animal: _Animal, unit: float) -> None:
-    """Track number and score on plates above the box, or in its top where there is no room."""
+def _draw_tag(image: np.ndarray, animal: _Animal, unit: float, names: Mapping[int, str]) -> None:
+    """Name or number, and score on plates above the box, or in its top where there is no room."""
     ink = _OUTLINE if np.dot(animal.colour, (0.299, 0.587, 0.114)) > 140 else _WHITE
     plates: list[tuple[str, Colour, Colour | None]] = []
     if animal.track >= 0:
-        plates.append((str(animal.track), ink, animal.colour))
+        plates.append((_label(animal.track, names), ink, animal.colour))
     if math.isfinite(animal.score):
         plates.append((f"{animal.score:.2f}", _WHITE, None))
     if not plates or animal.tag is None:
@@ -311,6 +316,13 @@ def _draw_tag(image: np.ndarray, animal: _Animal, unit: float) -> None:
         start = (left + pad, top + pad + text_height)
         cv2.putText(image, text, start, _FONT, scale, text_colour, weight, cv2.LINE_AA)
         left = right
+
+
+def _label(track: int, names: Mapping[int, str]) -> str:
+    """The name without its accents, since OpenCV writes ASCII only; else the number."""
+    name = unicodedata.normalize("NFKD", names.get(track, ""))
+    plain = "".join(letter for letter in name if not unicodedata.combining(letter))
+    return plain if plain and plain.isascii() else str(track)
 
 
 def _fixed(points: np.ndarray, image: np.ndarray) -> np.ndarray:
