@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Train a recipe on the GPUs of this machine:
 #   bash tools/dist_train.sh RECIPE GPUS [further options of `aptv2 train`]
-# On several machines run it on each under SLURM's srun or torchrun, with --nodes.
+# On several machines start `python -m aptv2 train RECIPE` with SLURM's srun (--ntasks-per-node=GPUS)
+# or torchrun (--nproc_per_node GPUS): it sees how many there are.
 set -euo pipefail
 if [ $# -lt 2 ]; then
     echo "usage: bash tools/dist_train.sh RECIPE GPUS [options of aptv2 train]" >&2

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from aptv2.cli.app import app as app_command
+from aptv2.cli.bench import bench
 from aptv2.cli.data import data
 from aptv2.cli.demo import demo
 from aptv2.cli.export import export
@@ -15,6 +17,7 @@ from aptv2.cli.score import score
 from aptv2.cli.test import run_test
 from aptv2.cli.track import track
 from aptv2.cli.train import train
+from aptv2.cli.view import view
 from aptv2.cli.weights import weights
 from aptv2.errors import BrokenVideoError, InputError
 
@@ -59,8 +62,11 @@ app.command()(track)
 app.command()(demo)
 app.command()(score)
 app.command()(export)
+app.command("app")(app_command)
+app.command()(view)
 app.command()(train)
 app.command("test")(run_test)
+app.add_typer(bench)
 app.add_typer(data)
 app.add_typer(weights)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -28,7 +28,12 @@ class Subset(str, Enum):
 
 def run_test(
     recipe: Annotated[str, typer.Argument(help="Recipe file, or a network's name: vitpose_b.")],
-    checkpoint: Annotated[Path, typer.Argument(help="Weights: ours, or an official .pth.")],
+    checkpoint: Annotated[
+        Path | None,
+        typer.Argument(
+            help="Weights: ours, or an official .pth.", show_default="the published ones"
+        ),
+    ] = None,
     data: Annotated[
         Path, typer.Option(help="APTv2's folder, or an annotation file of any format.")
     ] = Path("data/APTv2"),
@@ -51,6 +56,13 @@ def run_test(
             help="COCO results with a detector's boxes.", show_default="the annotated boxes"
         ),
     ] = None,
+    tracker: Annotated[
+        str | None,
+        typer.Option(help="Follow every animal from its first box with this tracker: lite."),
+    ] = None,
+    tracker_weights: Annotated[
+        Path | None, typer.Option(help="The tracker's weights.", show_default="the published ones")
+    ] = None,
     flip_test: Annotated[bool, typer.Option(help="Average over mirrored crops as well.")] = True,
     oks_nms: Annotated[
         Suppression, typer.Option(help="Drop near-duplicates, by joint similarity 0.9.")
@@ -67,37 +79,56 @@ def run_test(
 ) -> None:
     """Test a pose network: AP by species and family, easy and hard, as in the APTv2 paper.
 
+    With [cyan]--tracker[/] the boxes are those of a tracker that is given each animal's first one,
+    as in the paper's third track; their scores stand beside.
+
     Example: [cyan]aptv2 test recipes/vitpose_b.yaml vitpose_b.pth --data APTv2 --split val[/]
+
+    Example: [cyan]aptv2 test lite --tracker lite --data APTv2[/]
     """
     import aptv2
-    from aptv2.cli.test_report import print_report
+    from aptv2.cli.test_report import print_report, print_tracked_report
+    from aptv2.errors import InputError
     from aptv2.training import read_recipe
     from aptv2.training.inputs import read_split
-    from aptv2.training.testing import RESULTS, score_pose_model
+    from aptv2.training.launch import refuse_launchers
+    from aptv2.training.testing import REPORT, RESULTS, score_pose_model
+    from aptv2.training.tracked_testing import TRACKS, score_tracked_poses
 
+    refuse_launchers("test")
+    if tracker and boxes:
+        raise InputError("--tracker and --boxes: both give boxes; choose one.")
+    if tracker_weights and not tracker:
+        raise InputError("--tracker-weights: give the tracker's name with --tracker.")
     network = read_recipe(recipe).model.name if recipe.endswith((".yaml", ".yml")) else recipe
     model = aptv2.load_pose_model(network, checkpoint, device, dtype)  # type: ignore[arg-type]
     truth = read_split(data, split.value, subset.value)
-    run = f"test-{Path(recipe).stem}-{split.value}-{subset.value}"
+    run = "-".join(["test", Path(recipe).stem, *filter(None, [tracker]), split.value, subset.value])
     output = output or Path("runs", run)
-    report = score_pose_model(
-        model,
-        truth,
-        output,
-        boxes=boxes,
-        flip=flip_test,
-        oks_nms="soft" if oks_nms is Suppression.soft else oks_nms is Suppression.hard,
-        devices=devices,
-        resume=resume,
-        resamples=resamples,
-        about={
+    options: dict[str, Any] = {
+        "flip": flip_test,
+        "oks_nms": "soft" if oks_nms is Suppression.soft else oks_nms is Suppression.hard,
+        "devices": devices,
+        "resume": resume,
+        "resamples": resamples,
+        "progress": True,
+        "about": {
             "network": network,
-            "checkpoint": str(checkpoint),
+            "checkpoint": str(checkpoint or "published"),
             "data": str(data),
             "split": split.value,
             "subset": subset.value,
         },
-        progress=True,
-    )
+    }
+    if tracker:
+        follower = aptv2.load_tracker(tracker, tracker_weights, device, dtype)  # type: ignore[arg-type]
+        options["about"] |= {
+            "tracker": tracker,
+            "tracker_weights": str(tracker_weights or "published"),
+        }
+        print_tracked_report(score_tracked_poses(model, follower, truth, output, **options))
+        typer.echo(f"Written: {output / RESULTS}, {output / TRACKS}, {output / REPORT}")
+        return
+    report = score_pose_model(model, truth, output, boxes=boxes, **options)
     print_report(report)
-    typer.echo(f"Written: {output / RESULTS}, {output / 'report.json'}")
+    typer.echo(f"Written: {output / RESULTS}, {output / REPORT}")

@@ -10,6 +10,17 @@ from rich.markup import escape
 from rich.table import Table
 
 _COLUMNS = ("AP50", "AP75", "APM", "APL", "AR")
+_TRACKING = {
+    "AO": "AO",
+    "SR50": "SR50",
+    "SR75": "SR75",
+    "lost": "lost",
+    "HOTA": "HOTA",
+    "IDF1": "IDF1",
+    "MOTA": "MOTA",
+    "joint_MOTA": "joint MOTA",
+    "id_switches": "switches",
+}
 _LIFTED = "AP_all_detections"
 
 
@@ -28,6 +39,28 @@ def print_report(report: dict[str, Any]) -> None:
     console.print(_table(f"{title}: means over species, and pooled", overall, columns))
     console.print(_table("By family", parts["all"]["by_family"], columns))
     console.print(_table("By species", parts["all"]["by_species"], columns))
+
+
+def print_tracked_report(report: dict[str, Any]) -> None:
+    """Print AP on tracked and on annotated boxes, and the scores of the tracks, in percent."""
+    columns = list(_COLUMNS)
+    console = Console()
+    for name, tracked in report["scores"].items():
+        rows = {
+            "tracked boxes": tracked,
+            "annotated boxes": report["true_boxes"][name],
+            "tracked, as reported": report["reported"][name],
+        }
+        console.print(_table(f"{name.upper()}: AP, mean over species", rows, columns))
+    table = Table(title=f"Tracks of {report['tracking']['all']['animals']:,} animals")
+    table.add_column()
+    for heading in _TRACKING.values():
+        table.add_column(heading, justify="right")
+    for name, scores in report["tracking"].items():
+        cells = (scores.get(key, math.nan) for key in _TRACKING)
+        shown = (str(cell) if isinstance(cell, int) else _percent(cell) for cell in cells)
+        table.add_row(name.upper(), *shown)
+    console.print(table)
 
 
 def _table(title: str, rows: dict[str, dict[str, Any]], columns: list[str]) -> Table:

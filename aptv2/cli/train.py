@@ -22,7 +22,7 @@ def train(
     init: Annotated[
         str | None,
         typer.Option(
-            help="What to start from: in1k, coco, ap10k, random, or a weights file.",
+            help="What to start from: in1k, coco, ap10k, random, embedded, or a weights file.",
             show_default="the recipe's",
         ),
     ] = None,
@@ -32,7 +32,11 @@ def train(
     ] = None,
     devices: Annotated[
         int | None,
-        typer.Option(min=1, help="GPUs of a machine, or processes without GPU.", show_default="1"),
+        typer.Option(
+            min=1,
+            help="GPUs of a machine, or processes without GPU.",
+            show_default="1, or what torchrun or SLURM started",
+        ),
     ] = None,
     nodes: Annotated[int | None, typer.Option(min=1, help="Machines.", show_default="1")] = None,
     output: Annotated[
@@ -64,11 +68,13 @@ def train(
     Example: [cyan]aptv2 train recipes/vitpose_b.yaml model.drop_path=0.1 --data APTv2[/]
     """
     import logging
+    import warnings
 
     import yaml
 
-    from aptv2.training import read_recipe
+    from aptv2.training.launch import launch
     from aptv2.training.runs import read_run
+    from aptv2.training.sources import recipe_for
     from aptv2.training.trainer import train as run
 
     overrides = [*(settings or ()), *(changes or ()), *([f"init={init}"] if init else [])]
@@ -79,20 +85,25 @@ def train(
         before = read_run(source)
         wanted, name = before.recipe, f"{source.resolve().name}-again"
     elif recipe is not None:
-        wanted, name = read_recipe(recipe, tuple(overrides)), recipe.stem
+        wanted = recipe_for(recipe, data or Path("data"), tuple(overrides))
+        name = recipe.stem
     else:
         raise InputError("give a recipe, e.g. recipes/lite.yaml, or --from RUN")
     if show:
         typer.echo(yaml.safe_dump(wanted.model_dump(mode="json"), sort_keys=False).rstrip())
         return
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", category=DeprecationWarning)  # of libraries, to each other
+    started = launch(
+        devices or (before.devices if before else None), nodes or (before.nodes if before else None)
+    )
     weights = run(
         wanted,
         data or (before.data if before else Path("data")),
         output or Path("runs", name),
         resume=resume,
-        devices=devices or (before.devices if before else 1),
-        nodes=nodes or (before.nodes if before else 1),
+        devices=started.devices,
+        nodes=started.nodes,
         repeats=before,
         progress=True,
     )

@@ -63,11 +63,11 @@ def pull(
 
     Example: [cyan]aptv2 weights pull hrnet_w32-ap10k[/]
     """
-    from aptv2.models.paper import build
+    from aptv2.models.zoo import build_network
     from aptv2.weights.convert import pull
 
     with _shown(name) as progress:
-        path = pull(name, build, progress)
+        path = pull(name, build_network, progress)
     typer.echo(f"Here: {path}")
 
 
@@ -93,11 +93,11 @@ def convert(
 
     Example: [cyan]aptv2 weights convert vitpose+_base.pth vitpose_b.safetensors --expert ap10k[/]
     """
-    from aptv2.models.paper import build
+    from aptv2.models.zoo import build_network
     from aptv2.weights.convert import convert_weights
 
     with _shown(source) as progress:
-        path = convert_weights(source, build, destination, expert, name, progress)
+        path = convert_weights(source, build_network, destination, expert, name, progress)
     typer.echo(f"Written: {path}")
 
 

@@ -13,7 +13,8 @@ import numpy as np
 from aptv2.datasets import annotation_files, read_annotations, read_coco
 from aptv2.datasets.aptv2 import together
 from aptv2.datasets.records import Records, check_there, load_json
-from aptv2.datasets.splits import Subset, clips_of, subset
+from aptv2.datasets.splits import Subset, clips_of, split_by_clip, subset
+from aptv2.datasets.yolo import is_yolo
 from aptv2.errors import InputError
 from aptv2.tables import PoseTable
 
@@ -26,9 +27,10 @@ def read_split(data: str | Path, split: Split = "val", which: Subset = "all") ->
     Parameters
     ----------
     data
-        An APTv2 release in either layout; or a folder with one annotation file a split, named
-        after it (`val.json`, `annotations/person_keypoints_val.json`); or one annotation file of
-        any format, which is taken whole.
+        An APTv2 release in either layout; or a folder with an annotation file or a folder a
+        split, named after it (`val.json`, `annotations/person_keypoints_val.json`, `val/`); or one
+        annotation file of any format, which is taken whole; or labels of one's own in any format,
+        see :func:`own_split`.
     split, which
         Which part of it.
 
@@ -67,8 +69,51 @@ def _of_folder(root: Path, files: dict[str, Path], split: Split) -> PoseTable:
     named = sorted(path for path in found if split in path.stem.lower().split("_"))
     if len(named) == 1:
         return read_annotations(named[0])
-    names = ", ".join(sorted(path.stem for path in found)[:9]) or "no annotation file"
-    raise InputError(f"{root} holds no annotations of {split} ({names}); give a folder with them.")
+    if (root / split).exists() and not is_yolo(root):
+        return read_annotations(root / split)
+    splits = set(get_args(Split))
+    if any(splits & set(name.lower().split("_")) for name in [*files, *(p.stem for p in found)]):
+        names = ", ".join(sorted(path.stem for path in found)[:9])
+        raise InputError(
+            f"{root} holds no annotations of {split} ({names}); give a folder with them."
+        )
+    return own_split(read_annotations(root), split)
+
+
+def own_split(table: PoseTable, split: Split) -> PoseTable:
+    """The animals of a split of labels that come as one.
+
+    Images in folders called train, val (or valid, validation) and test stay there. Otherwise one
+    clip of five is val, or, where that leaves none, one image of five; the same ones every time.
+
+    Raises
+    ------
+    InputError
+        Where nothing is labelled, or there is no such split.
+    """
+    table = table.with_joint_boxes()
+    table = table[table.num_joints > 0]
+    folders = _split_folders(table)[table.frame]
+    if {"train", "val"} <= set(folders.tolist()):
+        chosen = table[folders == split]
+    else:
+        parts = split_by_clip(table, (4, 1))
+        if not all(len(part) for part in parts):
+            loose = replace(table.frames, clips=np.full(len(table.frames), -1))
+            parts = split_by_clip(replace(table, frames=loose), (4, 1))
+        chosen = dict(zip(("train", "val"), parts, strict=True)).get(split, table[:0])
+    if not len(chosen):
+        raise InputError(
+            f"{table.root}: {len(table)} labelled animals, none of which is for {split}."
+        )
+    return chosen
+
+
+def _split_folders(table: PoseTable) -> np.ndarray:
+    """str (F,): the split that a frame's folder is named after, "" where it is none."""
+    names = {**{split: split for split in get_args(Split)}, "valid": "val", "validation": "val"}
+    folders = [name.replace("\\", "/").lower().split("/")[:-1] for name in table.frames.names]
+    return np.array([next((names[f] for f in path if f in names), "") for path in folders], "U5")
 
 
 def _images(root: Path) -> Path | None:
@@ -109,6 +154,7 @@ def given_boxes(path: str | Path, truth: PoseTable) -> PoseTable:
         boxes=boxes,
         scores=detections.floats("score"),
         species=detections.integers("category_id"),
+        tracks=detections.integers("track_id", -1),
         joints=np.zeros((len(boxes), len(truth.skeleton), 3)),
         skeleton=truth.skeleton,
         categories=truth.categories,

@@ -36,8 +36,9 @@ def build_network(recipe: Recipe, skeleton: Skeleton) -> nn.Module:
     name, init = recipe.model.name, recipe.init
     if init == EMBEDDED_NAME and name not in _EMBEDDED_FOR:
         raise InputError(
-            f"init: there are no embedded weights of {name}, only of {' and '.join(_EMBEDDED_FOR)}; "
-            f"take {', '.join(PUBLISHED)}, {RANDOM} or a weights file"
+            f"init: there are no embedded weights of {name}, only of "
+            f"{' and '.join(_EMBEDDED_FOR)}; take {', '.join(PUBLISHED)}, {RANDOM} or a weights "
+            "file"
         )
     if name in vitposetrack.NAMES:
         return _tracking_network(recipe, skeleton)

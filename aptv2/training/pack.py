@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import simplejpeg
@@ -34,6 +34,9 @@ from aptv2.training.recipes import Augmentation
 INDEX = "pack.safetensors"
 PER_SHARD = 256  # animals
 
+# Counts up when the levels come to cover something else, so that older packs are refused and older
+# shards are packed again. 2: crops around boxes as MMPose reads them.
+FORMAT: Final = "aptv2 pack 2"
 _FINE_ENOUGH = 0.999  # of a crop's resolution: rounding is no reason to decode a finer level
 
 
@@ -42,7 +45,7 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    format: Literal["aptv2 pack 1"] = "aptv2 pack 1"
+    format: Literal["aptv2 pack 2"] = FORMAT
     source: str  # what was packed
     size: tuple[int, int]  # height and width of the largest crops
     augmentation: Augmentation  # the strongest
@@ -287,7 +290,8 @@ def _read_index(path: Path) -> tuple[Manifest, PoseTable]:
         problem = error.errors()[0]
         where = ".".join(str(part) for part in problem["loc"]) or "manifest"
         raise InputError(
-            f"{path}: is not a pack of this version ({where}: {problem['msg']})"
+            f"{path}: is no pack of this version ({where}: {problem['msg']}); delete the folder "
+            "and run aptv2 data pack again"
         ) from None
     except Exception as error:  # As above.
         raise InputError(f"{path}: is damaged or cut off ({error}); pack again") from None

@@ -26,6 +26,7 @@ from aptv2.images import read_image
 from aptv2.tables import PoseTable
 from aptv2.training.augmentation import half_bodies, scale_limits
 from aptv2.training.pack import (
+    FORMAT,
     INDEX,
     PER_SHARD,
     Manifest,
@@ -35,7 +36,7 @@ from aptv2.training.pack import (
     shard_path,
 )
 from aptv2.training.recipes import Augmentation, Recipe
-from aptv2.training.samples import usable
+from aptv2.training.samples import cleaned, usable, with_sizes
 
 QUALITY = 90
 STEP = 2 ** (1 / 3)  # between the resolutions of two levels, at most
@@ -123,9 +124,14 @@ def write_pack(
     table = table[usable(table)]
     if not len(table):
         raise InputError(f"{source}: no animal has both a box and a labelled joint")
-    table = table.with_frames(np.unique(table.frame))
+    table = with_sizes(table.with_frames(np.unique(table.frame)))
     table = table[np.argsort(table.frame, kind="stable")]
-    plan = {"size": size, "augmentation": settings.model_dump(), "quality": QUALITY}
+    plan = {
+        "format": FORMAT,
+        "size": size,
+        "augmentation": settings.model_dump(),
+        "quality": QUALITY,
+    }
     parts = [table[at : at + PER_SHARD] for at in range(0, len(table), PER_SHARD)]
     fingerprints = [_fingerprint(part, plan) for part in parts]
     manifest = Manifest(
@@ -215,6 +221,7 @@ def _shard(
     """The content of a shard file."""
     jpegs: list[bytes] = []
     counts, low, scales = [], [], []
+    inside = cleaned(table).boxes  # what crops of the paper's networks are made of
     shown, image = -1, np.empty((0, 0, 3), np.uint8)
     for row in range(len(table)):
         if table.frame[row] != shown:
@@ -222,7 +229,8 @@ def _shard(
             image = read_image(_path(table, shown))
         frame_size = (image.shape[1], image.shape[0])
         halves = half_bodies(table.joints[row], table.skeleton) if settings.half_body else []
-        levels = plan_levels(np.array([table.boxes[row], *halves]), frame_size, size, settings)
+        boxes = np.array([table.boxes[row], inside[row], *halves])
+        levels = plan_levels(boxes, frame_size, size, settings)
         counts.append(len(levels))
         for part in levels:
             pixels, scale = _resized(image, part)
@@ -259,7 +267,8 @@ def plan_levels(
     Parameters
     ----------
     boxes
-        float (N, 4) xywh: the animal's box and those of its halves, if they are used.
+        float (N, 4) xywh: the animal's box, as it is and cleaned, and those of its halves, if they
+        are used.
     frame_size
         Width and height of the frame.
     size

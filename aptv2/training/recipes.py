@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import (
@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from aptv2.datasets.splits import Subset
 from aptv2.errors import InputError
 
 Positive = Annotated[float, Field(gt=0)]
@@ -35,7 +36,20 @@ NetworkName = Literal[
     "vitpose_b",
     "vitpose_l",
     "vitpose_h",
+    "vittrack_b",
+    "vitposetrack_s",
+    "vitposetrack_b",
+    "vitposetrack_l",
 ]
+
+
+def learnable(network: str) -> tuple[TaskName, ...]:
+    """The tasks that a network has heads for."""
+    if network == "lite":
+        return get_args(TaskName)
+    if network.startswith("vittrack"):
+        return ("tracking",)
+    return ("pose", "tracking") if network.startswith("vitposetrack") else ("pose",)
 
 
 class _Strict(BaseModel):
@@ -56,6 +70,8 @@ class Augmentation(_Strict):
     colour: Share = 0.4  # strength of brightness, contrast, saturation and hue changes
     blur: Share = 0.1
     erase: Share = 0.4
+    # Tracking pairs are varied in colour and blur alone, beside OSTrack's jitter of the search.
+    rivals: Share = 0.7  # chance that another animal is pasted into the search picture
 
 
 class Network(_Strict):
@@ -78,6 +94,7 @@ class Task(_Strict):
         tuple[Side, Side], BeforeValidator(lambda v: (v, v) if isinstance(v, int) else v)
     ] = (256, 256)
     weight: Positive = 1.0
+    samples: Whole | None = None  # tracking pairs of an epoch; lite: as many as photographs
 
 
 class Stage(_Strict):
@@ -107,10 +124,17 @@ class Data(_Strict):
     """Where the data lies: paths relative to `--data`, or the splits "train", "val" and "test"."""
 
     pose_train: str = "train"
+    # Which animals of pose_train are learnt from; see aptv2.datasets.splits.
+    subset: Subset = "all"
+    leave_out: str | None = None  # a family; every clip that shows it is left out
+    few: Whole | None = None  # animals a species
+    few_seed: int = 0
     pose_pack: str | None = None  # crops of pose_train that `aptv2 data pack` wrote
     pose_val: str = "val"
     clips_train: str | None = None  # lite's detection and tracking
     animals: tuple[str, ...] = ()  # object classes of the clips that are animals
+    # Tracking pairs of the ViT trackers: file or folder of any format -> its share of the pairs.
+    pairs: dict[str, Positive] = {}
 
 
 def _name_alone(value: Any) -> Any:
@@ -121,27 +145,41 @@ class Recipe(_Strict):
     """What a run trains."""
 
     model: Annotated[Network, BeforeValidator(_name_alone)]
-    init: str = "in1k"  # what training starts from: in1k, coco, ap10k, random, or a path
+    # What training starts from: in1k, coco, ap10k, embedded (lite's own weights), random, a path.
+    init: str = "in1k"
     seed: int = 1
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "bf16-mixed"
     workers: Annotated[int, Field(ge=0)] = 1  # processes that read pixels, for each device
+    own_labels: str | None = None  # recipe beside this one for labels that have none of its data
     save_minutes: Annotated[float, Field(ge=0)] = 10  # between checkpoints within an epoch
     data: Data = Data()
     stages: list[Stage] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _fits_together(self) -> Recipe:
+        data = self.data
+        if data.pose_pack and (data.subset != "all" or data.leave_out or data.few):
+            raise ValueError("data.pose_pack: holds all animals; train on some without a pack")
         for number, stage in enumerate(self.stages):
             where = f"stages.{number}"
+            known = learnable(self.model.name)
+            if strange := sorted(stage.tasks.keys() - known):
+                learns = " and ".join(known) if len(known) > 1 else f"{known[0]} alone"
+                raise ValueError(f"{where}.tasks.{strange[0]}: {self.model.name} learns {learns}")
             others = sorted(stage.tasks.keys() - {"pose"})
-            if others and self.model.name != "lite":
-                raise ValueError(f"{where}.tasks.{others[0]}: {self.model.name} learns pose alone")
-            if others and self.data.clips_train is None:
+            if others and self.model.name == "lite" and self.data.clips_train is None:
                 raise ValueError(f"data.clips_train: {where} trains {others[0]}, which needs clips")
-            if stage.layer_decay and not self.model.name.startswith("vitpose"):
+            if others and self.model.name != "lite" and not self.data.pairs:
+                raise ValueError(f"data.pairs: {where} trains {others[0]}, which needs pairs")
+            if others and self.model.name != "lite" and stage.tasks["tracking"].samples is None:
+                raise ValueError(f"{where}.tasks.tracking.samples: say how many pairs an epoch has")
+            if stage.layer_decay and not self.model.name.startswith("vit"):
                 raise ValueError(f"{where}.layer_decay: {self.model.name} is no ViT")
             if list(stage.steps) != sorted(set(stage.steps)):
                 raise ValueError(f"{where}.steps: epochs must rise, found {list(stage.steps)}")
+            pose = stage.tasks.get("pose")
+            if pose and self.model.name.startswith("vitposetrack") and pose.size != (256, 192):
+                raise ValueError(f"{where}.tasks.pose.size: {self.model.name} takes 256 x 192")
             square = stage.tasks.get("detection")
             if square and square.size[0] != square.size[1]:
                 raise ValueError(f"{where}.tasks.detection.size: must be square")

@@ -33,7 +33,7 @@ _SIDE = 320  # pixels of a worst animal's picture
 Curves = dict[str, list[tuple[int, float]]]  # name -> step and value
 
 
-def write_report(output: Path, recipe: Recipe, network: nn.Module, truth: PoseTable) -> None:
+def write_report(output: Path, recipe: Recipe, network: nn.Module, truth: PoseTable | None) -> None:
     """Write `report/index.html`, which needs no other file, and its pictures and scores beside it.
 
     Parameters
@@ -43,7 +43,7 @@ def write_report(output: Path, recipe: Recipe, network: nn.Module, truth: PoseTa
     recipe, network
         What was trained.
     truth
-        Annotated animals to score it on, with flip test.
+        Annotated animals to score it on, with flip test; None where it does not learn pose.
     """
     folder = output / "report"
     sections = []
@@ -54,7 +54,7 @@ def write_report(output: Path, recipe: Recipe, network: nn.Module, truth: PoseTa
     }
     if curves:
         sections.append(("Curves", _picture(folder / "curves.png", _draw_curves(curves))))
-    if size := pose_size(recipe):
+    if truth is not None and (size := pose_size(recipe)):
         model = pose_model(network, size, truth.skeleton).eval()
         found = predict_poses(model, annotated_boxes(truth), flip=True)
         network.train()
@@ -113,7 +113,13 @@ def _sheet(truth: PoseTable, found: PoseTable, rows: np.ndarray) -> np.ndarray:
         image = read_image(Path(truth.root or ".") / name)
         one = found[row : row + 1]
         drawn = draw_overlay(
-            image, one.boxes, one.joints, np.array([-1]), one.scores, min_score=0.0
+            image,
+            one.boxes,
+            one.joints,
+            np.array([-1]),
+            one.scores,
+            min_score=0.0,
+            skeleton=one.skeleton,
         )
         x, y, w, h = one.boxes[0]
         reach = 0.8 * max(w, h)

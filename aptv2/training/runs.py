@@ -6,7 +6,7 @@ import hashlib
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -58,8 +58,8 @@ def describe(
         fingerprints=fingerprints,
         devices=devices,
         nodes=nodes,
-        versions={"python": sys.version.split()[0], **{name: version(name) for name in _PACKAGES}},
-        git=_git_state(),
+        versions=versions(),
+        git=git_state(),
     )
 
 
@@ -124,17 +124,38 @@ def check_same_data(before: Run, now: Run) -> None:
 
 @contextmanager
 def locked(folder: Path, resume: bool) -> Iterator[None]:
-    """Hold a run folder for this process alone; the system lets go of it when the process dies.
+    """Hold the folder of a training run for this process alone.
 
     Raises
     ------
     InputError
         Where the folder is a file, holds a run already and `resume` is off, or is in use.
     """
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder}: is a file; give a folder for the run")
-    if not resume and folder.exists() and any(p.name != LOCK_FILE for p in folder.iterdir()):
+    if folder.is_dir() and not resume and any(p.name != LOCK_FILE for p in folder.iterdir()):
         raise InputError(f"{folder}: holds a run already; add --resume to go on with it")
+    with held(folder, "training into"):
+        yield
+
+
+@contextmanager
+def held(folder: Path, doing: str) -> Iterator[None]:
+    """Hold a folder for this process alone; the system lets go of it when the process dies.
+
+    Parameters
+    ----------
+    folder
+        Made where it is not there.
+    doing
+        What is done with it, for the error of the process that comes second.
+
+    Raises
+    ------
+    InputError
+        Where the folder is a file, cannot be written, or is in use.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: cannot be written, it is a file; give a folder")
+    was_there = folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / LOCK_FILE).open("a")
@@ -142,8 +163,16 @@ def locked(folder: Path, resume: bool) -> Iterator[None]:
         raise InputError(f"{folder}: cannot be written ({error.strerror})") from None
     with file:
         if not _try_lock(file.fileno()):
-            raise InputError(f"{folder}: another process is training into it; give another folder")
-        yield
+            raise InputError(f"{folder}: another process is {doing} it; give another folder")
+        try:
+            yield
+        finally:
+            # What was asked for was refused before anything was written.
+            if [path.name for path in folder.iterdir()] == [LOCK_FILE]:
+                with suppress(OSError):  # Windows keeps files that are open
+                    (folder / LOCK_FILE).unlink()
+                    if not was_there:
+                        folder.rmdir()
 
 
 def _try_lock(file: int) -> bool:
@@ -198,7 +227,13 @@ def _flat(content: Any, prefix: str = "") -> dict[str, Any]:
     return {key: value for each in flat for key, value in each.items()}
 
 
-def _git_state() -> str | None:
+def versions() -> dict[str, str]:
+    """Of Python and of the packages that numbers hang on."""
+    return {"python": sys.version.split()[0], **{name: version(name) for name in _PACKAGES}}
+
+
+def git_state() -> str | None:
+    """Commit of the source, "+" where files were changed; None for an installation."""
     folder = Path(__file__).parents[2]
     if not (folder / ".git").exists():
         return None

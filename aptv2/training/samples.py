@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -71,7 +72,7 @@ class Images:
     Parameters
     ----------
     table
-        Its frames' names and root lead to the files.
+        Its frames' names and root lead to the files, whose sizes it may know.
     kept
         Bytes of memory for decoded images.
     """
@@ -79,7 +80,7 @@ class Images:
     def __init__(self, table: PoseTable, kept: int = KEPT_BYTES) -> None:
         self._paths = [Path(table.root or ".") / name for name in table.frames.names]
         self._frames = None
-        if _decoded_bytes(self._paths, table.frames.sizes) <= kept:
+        if kept and 3 * with_sizes(table).frames.sizes.astype(np.int64).prod(axis=1).sum() <= kept:
             self._frames = [read_image(path) for path in self._paths]
 
     def part(self, rows: np.ndarray) -> Images:
@@ -117,17 +118,33 @@ class Images:
         return crops.sample(image, matrix[None], size, border)[0]
 
 
-def _decoded_bytes(paths: list[Path], sizes: np.ndarray) -> int:
-    """Memory that all images take; headers are read only where the table does not know sizes."""
-    unknown = (sizes <= 0).any(axis=1)
-    known = sizes[~unknown].astype(np.int64).prod(axis=1).sum()
-    read = [image_size(paths[frame]) for frame in np.flatnonzero(unknown)]
-    return int(3 * (known + sum(width * height for width, height in read)))
+def with_sizes(table: PoseTable) -> PoseTable:
+    """The table with the sizes of all frames; headers are read of images of unknown size.
+
+    Raises
+    ------
+    InputError
+        Where such an image is missing or is none.
+    """
+    sizes = table.frames.sizes.copy()
+    for frame in np.flatnonzero((sizes <= 0).any(axis=1)):
+        sizes[frame] = image_size(Path(table.root or ".") / table.frames.names[frame])
+    return replace(table, frames=replace(table.frames, sizes=sizes))
 
 
 def usable(table: PoseTable) -> np.ndarray:
     """bool (N,): animals that pose can be learnt from: with a box and a labelled joint."""
     return (table.num_joints > 0) & np.isfinite(table.boxes).all(axis=1)
+
+
+def cleaned(table: PoseTable) -> PoseTable:
+    """The table with its boxes as MMPose reads them, see :func:`aptv2.crops.clean_boxes`."""
+    table = with_sizes(table)
+    boxes, sizes = table.boxes.copy(), table.frames.sizes[table.frame]
+    for width, height in np.unique(sizes, axis=0):
+        rows = (sizes == [width, height]).all(axis=1)
+        boxes[rows] = crops.clean_boxes(boxes[rows], (height, width))
+    return replace(table, boxes=boxes)
 
 
 class PoseCrops(Dataset[Sample]):
@@ -151,6 +168,8 @@ class PoseCrops(Dataset[Sample]):
         Of all that is random.
     udp
         The convention of crops and heatmaps, as in `aptv2.crops`.
+    mmpose_boxes
+        Whether crops are made of boxes as MMPose reads them (:func:`aptv2.crops.clean_boxes`).
 
     Raises
     ------
@@ -166,9 +185,12 @@ class PoseCrops(Dataset[Sample]):
         settings: Augmentation,
         seed: int,
         udp: bool = True,
+        mmpose_boxes: bool = False,
     ) -> None:
         pixels.require(size, settings)
         self.table, self.pixels = table[usable(table)], pixels
+        if mmpose_boxes:
+            self.table = cleaned(self.table)
         self.size, self.settings, self.seed, self.udp = size, settings, seed, udp
         heatmap_size = (size[0] // 4, size[1] // 4)
         self._heatmap_scale = 1 / np.array(crop_pixels(heatmap_size, size, udp), np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import cached_property
 from pathlib import Path
 from typing import cast, get_args
@@ -9,18 +10,23 @@ from typing import cast, get_args
 import numpy as np
 
 from aptv2.datasets import read_annotations
+from aptv2.datasets.splits import few_animals, subset, without_family
 from aptv2.errors import InputError
+from aptv2.skeleton import ANIMAL17, Skeleton
 from aptv2.tables import PoseTable
 from aptv2.training.inputs import Split, read_split
-from aptv2.training.networks import uses_udp
+from aptv2.training.networks import crops_as_mmpose, uses_udp
 from aptv2.training.pack import Pack
 from aptv2.training.pairs import TrackingPairs
-from aptv2.training.recipes import Augmentation, Recipe, Task, TaskName
+from aptv2.training.recipes import Augmentation, Recipe, Task, TaskName, read_recipe
 from aptv2.training.runs import fingerprint
-from aptv2.training.samples import Images, Pixels, PoseCrops
+from aptv2.training.samples import KEPT_BYTES, Images, Pixels, PoseCrops, usable
 from aptv2.training.scenes import DetectionScenes
+from aptv2.training.search_pairs import PairSource, SearchPairs
 
-Samples = PoseCrops | DetectionScenes | TrackingPairs
+Samples = PoseCrops | DetectionScenes | TrackingPairs | SearchPairs
+
+MANY = 50_000  # images: more are never kept in memory, so their sizes need not be read
 
 
 class Sources:
@@ -32,8 +38,18 @@ class Sources:
     @cached_property
     def stills(self) -> tuple[PoseTable, Images]:
         """The annotated photographs."""
-        table = self._read(self.recipe.data.pose_train)
+        table = self._chosen(self._read(self.recipe.data.pose_train))
         return table, Images(table)
+
+    def _chosen(self, table: PoseTable) -> PoseTable:
+        """The animals that the recipe learns from."""
+        data = self.recipe.data
+        if data.leave_out is not None:
+            table = without_family(table, data.leave_out)
+        table = subset(table, data.subset)
+        if data.few is None:
+            return table
+        return few_animals(table[usable(table)], data.few, data.few_seed)
 
     @cached_property
     def truth(self) -> PoseTable:
@@ -42,10 +58,33 @@ class Sources:
 
     def _read(self, name: str) -> PoseTable:
         """A file or folder, or a split of the data set in the root."""
-        path = self.root / name
-        if name in get_args(Split) and not path.exists():
-            return read_split(self.root, cast(Split, name))
-        return read_annotations(path)
+        if self.root.is_file():
+            raise InputError(f"{self.root}: is a file; give the folder that holds it")
+        if name in get_args(Split):
+            table = read_split(self.root, cast(Split, name))
+        else:
+            table = read_annotations(self.root / name)
+        return table.with_joint_boxes()
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """The joints that pose learns; ours where no stage trains pose.
+
+        Raises
+        ------
+        InputError
+            Where the network is scored on others.
+        """
+        if not self._learns_pose:
+            return ANIMAL17
+        learnt, scored = self.poses[0].skeleton, self.truth.skeleton
+        if learnt.names != scored.names:
+            raise InputError(
+                f"{self.root}: {self.recipe.data.pose_train} has the joints "
+                f"{', '.join(learnt.names)}, but {self.recipe.data.pose_val} "
+                f"{', '.join(scored.names)}; label the same joints in the same order"
+            )
+        return learnt
 
     @cached_property
     def poses(self) -> tuple[PoseTable, Pixels]:
@@ -66,6 +105,22 @@ class Sources:
         assert self.recipe.data.clips_train is not None  # recipes are checked for that
         table = read_annotations(self.root / self.recipe.data.clips_train)
         return table, Images(table)
+
+    @cached_property
+    def pairs(self) -> dict[str, PairSource]:
+        """What the ViT trackers learn from, by the names in the recipe."""
+        return {name: self._pair_source(name) for name in self.recipe.data.pairs}
+
+    def _pair_source(self, name: str) -> PairSource:
+        if self._learns_pose and name == self.recipe.data.pose_train:
+            return PairSource(*self.stills, name)
+        table = self._read(name)
+        kept = KEPT_BYTES if len(table.frames) <= MANY else 0
+        return PairSource(table, Images(table, kept), name)
+
+    @property
+    def _learns_pose(self) -> bool:
+        return any("pose" in stage.tasks for stage in self.recipe.stages)
 
     @cached_property
     def animal_clips(self) -> tuple[PoseTable, Images]:
@@ -104,27 +159,66 @@ class Sources:
         InputError
             Where annotations or images are missing.
         """
-        prints = {"pose_val": fingerprint(self.truth)}
         tasks = {task for stage in self.recipe.stages for task in stage.tasks}
-        if "pose" in tasks and self.recipe.data.pose_pack is not None:
+        lite, packed = self.recipe.model.name == "lite", self.recipe.data.pose_pack is not None
+        prints = {}
+        if "pose" in tasks or lite:
+            prints["pose_val"] = fingerprint(self.truth)
+        if "pose" in tasks and packed:
             prints["pose_pack"] = self.pack.fingerprint
-        if tasks - {"pose"} or self.recipe.data.pose_pack is None:
+        if ("pose" in tasks and not packed) or lite:
             prints["pose_train"] = fingerprint(self.stills[0])
-        if tasks - {"pose"}:
+        if tasks - {"pose"} and lite:
             prints["clips_train"] = fingerprint(self.clips[0])
+        if tasks - {"pose"} and not lite:
+            for name, source in self.pairs.items():
+                prints[f"pairs.{name}"] = fingerprint(source.table)
         return prints
 
     def samples(self, task: TaskName, settings: Task, varied: Augmentation) -> Samples:
         """The data set of one task."""
         seed = self.recipe.seed
         if task == "pose":
-            udp = uses_udp(self.recipe.model.name)
-            return PoseCrops(*self.poses, settings.size, varied, seed, udp)
+            name = self.recipe.model.name
+            udp, mmpose_boxes = uses_udp(name), crops_as_mmpose(name)
+            return PoseCrops(*self.poses, settings.size, varied, seed, udp, mmpose_boxes)
+        if self.recipe.model.name != "lite":
+            assert settings.samples is not None  # recipes are checked for that
+            weights, pairs = self.recipe.data.pairs.values(), self.pairs.values()
+            return SearchPairs(
+                list(pairs), list(weights), settings.samples, varied, seed, self.skeleton
+            )
         if task == "detection":
-            shares = [(self.stills, 0.7), (self.animal_clips, 0.1), (self.background, 0.2)]
-            there = [(source, share) for source, share in shares if len(source[1])]
+            scenes = [(self.stills, 0.7), (self.animal_clips, 0.1), (self.background, 0.2)]
+            there = [(source, share) for source, share in scenes if len(source[1])]
             sources, parts = zip(*there, strict=True)
             return DetectionScenes(list(sources), list(parts), settings.size[0], varied, seed)
         return TrackingPairs(
-            [self.stills, self.clips], [0.6, 0.4], len(self.stills[0]), varied, seed
+            [self.stills, self.clips],
+            [0.6, 0.4],
+            settings.samples or len(self.stills[0]),
+            varied,
+            seed,
+            varied.rivals,
         )
+
+
+def recipe_for(path: Path, data: Path, overrides: tuple[str, ...] = ()) -> Recipe:
+    """A recipe; or, where `data` has none of its files, the one it names for labels of your own.
+
+    Raises
+    ------
+    InputError
+        As :func:`aptv2.training.recipes.read_recipe`.
+    """
+    recipe = read_recipe(path, overrides)
+    instead = recipe.own_labels
+    if instead is None or not data.is_dir() or (data / recipe.data.pose_train).exists():
+        return recipe
+    other = path.with_name(instead)
+    warnings.warn(
+        f"{data} has no {recipe.data.pose_train}: it is taken for labels of your own, which "
+        f"{other} trains on",
+        stacklevel=2,
+    )
+    return read_recipe(other, overrides)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import orjson
 
-from aptv2.datasets.splits import DIFFICULTIES, difficulty_of, subset
+from aptv2.datasets.splits import DIFFICULTIES, Subset, difficulty_of, subset
 from aptv2.errors import InputError
 from aptv2.evaluation.keypoints import ranked, score_keypoints
 from aptv2.export import write_coco_results
@@ -20,6 +20,7 @@ from aptv2.inference.chunks import predict_in_chunks
 from aptv2.models.pose import PoseModel
 from aptv2.tables import PoseTable
 from aptv2.training.inputs import annotated_boxes, given_boxes
+from aptv2.training.runs import held
 
 RESULTS, REPORT, CHUNKS = "predictions.json", "report.json", "chunks"
 
@@ -73,57 +74,83 @@ def score_pose_model(
     Raises
     ------
     InputError
-        Where data, boxes and network do not fit together, or the output cannot be written.
+        Where data, boxes and network do not fit together, or the output cannot be written or is in
+        use by another process.
     """
+    check_joints(model, truth)
+    folder = Path(output)
+    targets = annotated_boxes(truth) if boxes is None else given_boxes(boxes, truth)
+    if not len(targets):
+        raise InputError(f"{truth.root}: there is no annotated animal to test on.")
+    with held(folder, "testing into"):
+        poses = predict_in_chunks(
+            model,
+            targets,
+            folder / CHUNKS,
+            flip=flip,
+            devices=devices,
+            resume=resume,
+            progress=progress,
+        )
+        found = official_results(poses, targets.scores, oks_nms)
+        report = {
+            "settings": {
+                **(about or {}),
+                "boxes": "annotated" if boxes is None else str(boxes),
+                "flip_test": flip,
+                "oks_nms": oks_nms,
+                "number_type": number_type(model),
+                "resamples": resamples,
+                "seed": seed,
+                "aptv2": version("aptv2"),
+            },
+            "animals": len(truth),
+            "frames": len(np.unique(truth.frame)),
+            "predictions": len(found),
+            "scores": scores_by_part(truth, found, resamples, seed),
+        }
+        write_coco_results(found, folder / RESULTS)
+        with atomic_write(folder / REPORT) as temporary:
+            temporary.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2))
+        shutil.rmtree(folder / CHUNKS)
+    return report
+
+
+def check_joints(model: PoseModel, truth: PoseTable) -> None:
+    """Raise an InputError where a network predicts other joints than are annotated."""
     if len(model.skeleton) != len(truth.skeleton):
         raise InputError(
             f"The network predicts {len(model.skeleton)} joints, but the animals of {truth.root} "
             f"have {len(truth.skeleton)}; give weights for the same joints."
         )
-    folder = Path(output)
-    targets = annotated_boxes(truth) if boxes is None else given_boxes(boxes, truth)
-    if not len(targets):
-        raise InputError(f"{truth.root}: there is no annotated animal to test on.")
-    poses = predict_in_chunks(
-        model,
-        targets,
-        folder / CHUNKS,
-        flip=flip,
-        devices=devices,
-        resume=resume,
-        progress=progress,
-    )
+
+
+def number_type(model: PoseModel) -> str:
+    """Name of the type of a network's numbers: `float32`, `bfloat16`."""
+    return str(next(model.parameters()).dtype).removeprefix("torch.")
+
+
+def official_results(
+    poses: PoseTable, box_scores: np.ndarray, oks_nms: bool | Literal["soft"]
+) -> PoseTable:
+    """Poses as the official test submits them: rescored, without duplicates and without boxes."""
     unboxed = np.full_like(poses.boxes, np.nan)
-    found = ranked(replace(poses, scores=targets.scores, boxes=unboxed), True, oks_nms)
-    report = {
-        "settings": {
-            **(about or {}),
-            "boxes": "annotated" if boxes is None else str(boxes),
-            "flip_test": flip,
-            "oks_nms": oks_nms,
-            "number_type": str(next(model.parameters()).dtype).removeprefix("torch."),
-            "resamples": resamples,
-            "seed": seed,
-            "aptv2": version("aptv2"),
-        },
-        "animals": len(truth),
-        "frames": len(np.unique(truth.frame)),
-        "predictions": len(found),
-        "scores": _scores(truth, found, resamples, seed),
-    }
-    write_coco_results(found, folder / RESULTS)
-    with atomic_write(folder / REPORT) as temporary:
-        temporary.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2))
-    shutil.rmtree(folder / CHUNKS)
-    return report
+    return ranked(replace(poses, scores=box_scores, boxes=unboxed), True, oks_nms)
 
 
-def _scores(truth: PoseTable, found: PoseTable, resamples: int, seed: int) -> dict[str, Any]:
-    """Scores of all animals and, where there are both, of the easy and the hard ones."""
-    parts = {"all": (truth, found)}
-    if set(DIFFICULTIES) <= set(difficulty_of(truth)[truth.frame].tolist()):
-        parts |= {name: (subset(truth, name), subset(found, name)) for name in DIFFICULTIES}
+def parts_of(truth: PoseTable) -> list[Subset]:
+    """What scores are given of: all animals and, where there are both, easy and hard ones."""
+    both = set(DIFFICULTIES) <= set(difficulty_of(truth)[truth.frame].tolist())
+    return ["all", *(DIFFICULTIES if both else ())]
+
+
+def scores_by_part(
+    truth: PoseTable, found: PoseTable, resamples: int, seed: int
+) -> dict[str, dict[str, Any]]:
+    """:func:`aptv2.score_keypoints` of :func:`parts_of` the animals."""
     return {
-        name: score_keypoints(animals, poses, resamples=resamples, seed=seed)
-        for name, (animals, poses) in parts.items()
+        name: score_keypoints(
+            subset(truth, name), subset(found, name), resamples=resamples, seed=seed
+        )
+        for name in parts_of(truth)
     }

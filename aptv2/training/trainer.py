@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+import warnings
+from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from aptv2.training.checkpoints import AtomicCheckpoints, SaveLast, read_positio
 from aptv2.training.inputs import annotated_boxes
 from aptv2.training.loaders import Place, StageData, stage_data
 from aptv2.training.module import BrokenLossError, StageTraining
-from aptv2.training.networks import build_network, pose_model
+from aptv2.training.networks import build_network, pose_model, pose_size
 from aptv2.training.progress import StageProgress
 from aptv2.training.recipes import Recipe, Stage
 from aptv2.training.report import write_report
@@ -32,6 +33,12 @@ from aptv2.training.runs import Run, check_same_data, claim, describe, locked
 from aptv2.training.sources import Sources
 from aptv2.training.validation import Validation
 from aptv2.weights import write_weights
+
+_EXPECTED = (
+    r"Found \d+ module\(s\) in eval mode",  # frozen norms, and the average of the weights
+    r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # Lightning's own
+)
+"""Beginnings of warnings that training gives and that say nothing to its user."""
 
 
 def train(
@@ -85,7 +92,8 @@ def train(
     guard = locked(output, resume) if place.rank == 0 else contextlib.nullcontext()
     with guard:
         sources = Sources(recipe, data)
-        network = build_network(recipe, sources.poses[0].skeleton)
+        skeleton = sources.skeleton
+        network = build_network(recipe, skeleton)
         folders = [output / f"{number}-{stage.name}" for number, stage in enumerate(recipe.stages)]
         unfinished = [
             number for number, folder in enumerate(folders) if not _finished(folder).exists()
@@ -105,12 +113,17 @@ def train(
             network.load_state_dict(torch.load(_finished(folder), weights_only=True))
         final = output / f"{recipe.model.name}.safetensors"
         if place.rank == 0:
-            about = {"recipe": recipe.model_dump(mode="json")}
+            about = {
+                "network": recipe.model.name,
+                "skeleton": asdict(skeleton),
+                "recipe": recipe.model_dump(mode="json"),
+            }
             # The embedded weights are half as large; others keep every digit.
             exact = recipe.model.name != "lite"
             write_weights(final, network.state_dict(), about, exact)
             if stages or not (output / "report" / "index.html").exists():
-                write_report(output, recipe, network, sources.truth)
+                truth = sources.truth if pose_size(recipe) else None
+                write_report(output, recipe, network, truth)
     return final
 
 
@@ -140,12 +153,15 @@ class _Job:
         if last.exists():
             self.data.start_at(*read_position(last))
         try:
-            trainer.fit(
-                module,
-                CombinedLoader(self.data.loaders, "min_size"),
-                ckpt_path=last if last.exists() else None,
-                weights_only=True,
-            )
+            with warnings.catch_warnings():
+                for text in _EXPECTED:
+                    warnings.filterwarnings("ignore", text)
+                trainer.fit(
+                    module,
+                    CombinedLoader(self.data.loaders, "min_size"),
+                    ckpt_path=last if last.exists() else None,
+                    weights_only=True,
+                )
         except BrokenLossError as error:
             names = self.data.names(error.task, error.samples)
             kept = f"{last} is good" if last.exists() else "there is no checkpoint yet"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 import torch.distributed
 from lightning.pytorch.callbacks import Callback
 
-from aptv2.datasets.splits import DIFFICULTIES, clips_of, difficulty_of, subset
+from aptv2.datasets.splits import clips_of, subset
 from aptv2.evaluation.keypoints import score_keypoints
 from aptv2.inference.poses import predict_poses
 from aptv2.models.pose import PoseModel
@@ -20,6 +20,7 @@ from aptv2.training.inputs import annotated_boxes
 from aptv2.training.loaders import Place
 from aptv2.training.module import StageTraining
 from aptv2.training.networks import pose_model
+from aptv2.training.testing import parts_of
 from aptv2.weights import write_weights
 
 
@@ -44,12 +45,11 @@ def score_subsets(truth: PoseTable, found: PoseTable) -> dict[str, float]:
 
     Scored as the paper does: joint scores count, and near-duplicates are dropped.
     """
-    parts = {"all": (truth, found)}
-    if set(DIFFICULTIES) <= set(difficulty_of(truth)[truth.frame].tolist()):
-        parts |= {name: (subset(truth, name), subset(found, name)) for name in DIFFICULTIES}
     return {
-        name: score_keypoints(animals, poses, rescore=True, oks_nms=True)["AP"]
-        for name, (animals, poses) in parts.items()
+        name: score_keypoints(subset(truth, name), subset(found, name), rescore=True, oks_nms=True)[
+            "AP"
+        ]
+        for name in parts_of(truth)
     }
 
 
@@ -94,6 +94,8 @@ class Validation(Callback):
             self.highest = scores["all"]
             if trainer.is_global_zero:
                 about = {
+                    "network": pl_module.recipe.model.name,
+                    "skeleton": asdict(self.truth.skeleton),
                     "recipe": pl_module.recipe.model_dump(mode="json"),
                     "AP": self.highest,
                     "epoch": epoch,

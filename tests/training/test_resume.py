@@ -193,6 +193,17 @@ def test_a_run_in_use_is_refused_until_its_process_dies(tmp_path: Path) -> None:
         pass
 
 
+def test_a_refused_run_leaves_nothing(data: Path, tmp_path: Path) -> None:
+    content = RECIPE.model_dump()
+    for task in content["stages"][0]["tasks"].values():
+        task["batch"] = 500
+    (tmp_path / "mine").mkdir()
+    for name in ("mine", "new"):
+        with pytest.raises(InputError, match="500 is more than the"):
+            train(Recipe.model_validate(content), data, tmp_path / name)
+    assert [path.name for path in tmp_path.rglob("*")] == ["mine"]
+
+
 def test_another_recipe_is_refused(uninterrupted: Path, data: Path) -> None:
     other = RECIPE.model_copy(update={"seed": 5})
     with pytest.raises(InputError, match=r"of another recipe, with seed=1, not 5"):

@@ -12,11 +12,14 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from aptv2 import crops
 from aptv2.datasets import read_annotations
+from aptv2.errors import InputError
+from aptv2.models import paper
 from aptv2.skeleton import ANIMAL17
 from aptv2.training.loaders import BatchOrder
 from aptv2.training.recipes import Augmentation
-from aptv2.training.samples import Images, PoseCrops, Sample
+from aptv2.training.samples import Images, PoseCrops, Sample, with_sizes
 
 SIZE = (128, 128)
 BOXES = [[[20.0, 15, 110, 90]], [[30, 10, 90, 100]], [[5, 40, 140, 70]]]
@@ -63,6 +66,37 @@ class TestPoseCrops:
                 np.testing.assert_array_equal(found, ANIMAL17.flip[seen] if flipped else seen)
                 mirrored.append(flipped)
         assert 0.2 < np.mean(mirrored) < 0.8
+
+    @pytest.mark.parametrize("sizes_known", [True, False])
+    def test_boxes_as_mmpose_reads_them(
+        self, paint_table: Callable, plain: Augmentation, sizes_known: bool
+    ) -> None:
+        """Training shows what inference shows: the same crop, from a box that leaves the frame."""
+        painted = paint_table([[[20.0, 15, 110, 90]], [[100.0, -8, 90, 70]]], dots=True)
+        table = painted.table
+        if not sizes_known:
+            frames = replace(table.frames, sizes=np.zeros_like(table.frames.sizes))
+            table = replace(table, frames=frames)
+        still = plain.model_copy(
+            update={"flip": 0, "rotation": 0, "scale": 1, "shift": 0, "half_body": 0}
+        )
+        model = paper.build("res50", input_size=SIZE).eval()
+        samples = PoseCrops(table, painted.images, SIZE, still, 0, model.udp, mmpose_boxes=True)
+        other = PoseCrops(table, painted.images, SIZE, still, 0, model.udp)
+        for row in range(2):
+            _, matrices = model.crop(painted.images[row], painted.table.boxes[row])
+            joints = crops.transform(matrices, painted.table.joints[row][None])[0, :, :2]
+            np.testing.assert_allclose(4 * samples[0, row]["joints"], joints, atol=1e-3)
+            assert np.abs(4 * other[0, row]["joints"] - joints).max() > 0.5
+
+    def test_sizes_of_images_come_from_their_headers(self, dotted) -> None:
+        unknown = dotted.table.frames.sizes.copy()
+        unknown[1] = 0
+        told = replace(dotted.table, frames=replace(dotted.table.frames, sizes=unknown))
+        np.testing.assert_array_equal(with_sizes(told).frames.sizes, dotted.table.frames.sizes)
+        gone = replace(told, root=dotted.table.root / "gone")
+        with pytest.raises(InputError, match=r"1\.png"):
+            with_sizes(gone)
 
     def test_shapes(self, dotted, plain: Augmentation) -> None:
         sample = PoseCrops(dotted.table, dotted.images, (64, 64), plain, seed=0)[0, 0]

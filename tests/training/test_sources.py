@@ -10,7 +10,7 @@ from aptv2.errors import InputError
 from aptv2.training.pack import Pack
 from aptv2.training.packing import write_pack
 from aptv2.training.pairs import TrackingPairs
-from aptv2.training.recipes import Augmentation, Data, Recipe, Stage, Task
+from aptv2.training.recipes import Augmentation, Data, Network, Recipe, Stage, Task
 from aptv2.training.samples import PoseCrops
 from aptv2.training.scenes import DetectionScenes
 from aptv2.training.sources import Sources
@@ -88,3 +88,15 @@ def test_pose_is_learnt_from_a_pack_where_the_recipe_names_one(data: Path) -> No
     assert samples[0, 3]["image"].shape == (64, 64, 3)
     with pytest.raises(InputError, match="was packed for crops of 64 x 64, this run wants 128"):
         sources.samples("pose", Task(size=128), Augmentation())
+
+
+@pytest.mark.parametrize(("name", "cleaned"), [("lite", False), ("res50", True)])
+def test_networks_of_the_paper_see_boxes_as_mmpose_reads_them(
+    data: Path, name: str, cleaned: bool
+) -> None:
+    sources = make(data)
+    recipe = sources.recipe.model_copy(update={"model": Network(name=name)})
+    samples = Sources(recipe, data).samples("pose", Task(size=64), Augmentation())
+    assert isinstance(samples, PoseCrops)
+    smaller = sources.stills[0].boxes[:, 2:] - samples.table.boxes[:, 2:]
+    assert (smaller == cleaned).all()

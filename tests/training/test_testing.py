@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -69,7 +71,7 @@ def test_scores_are_those_of_the_parts(model: PoseModel, truth: PoseTable, tmp_p
 def test_what_is_written(model: PoseModel, few: PoseTable, tmp_path: Path) -> None:
     folder = tmp_path / "new" / "folder"
     report = score_pose_model(model, few, folder, about={"network": "lite"}, resamples=0)
-    assert {path.name for path in folder.iterdir()} == {"predictions.json", "report.json"}
+    assert {path.name for path in folder.iterdir()} == {".lock", "predictions.json", "report.json"}
     written = json.loads((folder / "report.json").read_text())
     assert written["settings"]["network"] == "lite"
     assert written["settings"]["flip_test"] is True
@@ -113,7 +115,7 @@ def test_resumed_and_shared_out(model: PoseModel, few: PoseTable, tmp_path: Path
     missing.unlink()
     with pytest.raises(InputError, match=missing.name):
         score_pose_model(model, few, tmp_path / "broken")
-    assert [path.name for path in (tmp_path / "broken").iterdir()] == ["chunks"]
+    assert {path.name for path in (tmp_path / "broken").iterdir()} == {".lock", "chunks"}
     missing.write_bytes(content)
     resumed = score_pose_model(
         model, few, tmp_path / "broken", resamples=20, devices=2, resume=True
@@ -131,6 +133,23 @@ def test_a_failure_keeps_what_was_there(model: PoseModel, few: PoseTable, tmp_pa
     with pytest.raises(InputError):
         score_pose_model(model, few, tmp_path, resamples=10)
     assert (tmp_path / "report.json").read_bytes() == before
+
+
+def test_a_folder_that_another_process_tests_into(
+    model: PoseModel, few: PoseTable, tmp_path: Path
+) -> None:
+    script = (
+        "import sys; from pathlib import Path; from aptv2.training.runs import held\n"
+        "with held(Path(sys.argv[1]), 'testing into'): print('held', flush=True); input()"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(InputError, match="another process is testing into it; give another"):
+            score_pose_model(model, few, tmp_path, resamples=0)
+        other.communicate(b"\n")
+    assert score_pose_model(model, few[:1], tmp_path, resamples=0)["animals"] == 1
 
 
 def test_what_does_not_fit(model: PoseModel, few: PoseTable, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -21,6 +22,7 @@ from aptv2.training.module import StageTraining
 from aptv2.training.networks import imagenet_body
 from aptv2.training.optimizers import parameter_groups, rate_factor
 from aptv2.training.recipes import Stage, Task
+from aptv2.training.report import read_curves
 from aptv2.training.samples import PoseCrops
 from aptv2.training.sources import Sources
 from aptv2.training.trainer import train
@@ -96,7 +98,9 @@ def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 class TestRun:
     def test_files(self, run: Path) -> None:
-        assert {name for name in content_of(run) if "log" not in name} == {
+        assert {
+            name for name in content_of(run) if "/log/" not in name and "/tensorboard/" not in name
+        } == {
             "0-pose/last.ckpt",
             "0-pose/network.pt",
             "0-pose/scores.json",
@@ -110,6 +114,16 @@ class TestRun:
             "report/scores.json",
             "report/worst.png",
         }
+
+    def test_curves_for_tensorboard(self, run: Path) -> None:
+        """The same numbers as in the table."""
+        reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+        found = reader.EventAccumulator(str(next((run / "0-pose/tensorboard").iterdir())))
+        found.Reload()
+        curve = [(event.step, event.value) for event in found.Scalars("loss/pose")]
+        wanted = read_curves(run / "0-pose")["loss/pose"]
+        assert len(curve) == 2
+        np.testing.assert_allclose(curve, wanted, rtol=1e-5)
 
     def test_the_loss_falls(self, run: Path, data: Path) -> None:
         stage = RECIPE.stages[0]
