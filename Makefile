@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo lint test test-slow format
+.PHONY: help setup demo lint test test-slow docs format
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ test: lint  ## Check everything and run the tests; the slow ones only where CI=t
 test-slow: setup  ## Run all tests, the slow ones too
 	$(BIN)/python -m pytest
 
+docs: setup  ## Build the pages of docs/ into site/
+	$(BIN)/mkdocs build --strict
+
 format: setup  ## Put the code in shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -38,7 +41,7 @@ format: setup  ## Put the code in shape
 # same folder. Only its segmentation metrics use OpenCV, so it comes without its requirements; what
 # its tracking metrics import, the package needs anyway.
 $(READY): pyproject.toml Makefile | $(BIN)/pip
-	$(BIN)/python -m pip install --editable '.[dev,demo,train,hdf5,onnx]'
+	$(BIN)/python -m pip install --editable '.[dev]'
 	$(BIN)/python -m pip install --no-deps 'trackeval>=1.3'
 	@touch $@
 
