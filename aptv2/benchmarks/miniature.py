@@ -70,8 +70,6 @@ def _source(folder: Path) -> Path:
 
 def _find(root: Path, splits: tuple[Split, ...], tracked: bool = False) -> list[PoseTable]:
     """The splits of the first folder that has them all."""
-    if not root.is_dir():
-        raise InputError(f"{root}: there is no such folder; give data in APTv2's layout")
     for place in _folders(root, _DEEP):
         try:
             tables = [read_split(place, split) for split in splits]

@@ -17,9 +17,10 @@ from aptv2.benchmarks.claims import Claim, Claimant, ClaimLostError
 from aptv2.benchmarks.miniature import SEEDS, SHOTS
 from aptv2.benchmarks.options import Options
 from aptv2.benchmarks.store import FAILED, Store
-from aptv2.benchmarks.testing import BusyError, Tester
+from aptv2.benchmarks.testing import BusyError, CellTester
 from aptv2.benchmarks.tracks import TRACKS
 from aptv2.errors import InputError
+from aptv2.models.zoo import load_pose_model
 from aptv2.species import FAMILIES, family
 
 
@@ -52,8 +53,9 @@ class Runner:
     ) -> None:
         self.track, self.options, self.tell = track, options, tell
         self.claimant = claimant or Claimant()
+        _refuse_at_once(options)
         self.store = Store(options.results, options.miniature)
-        self.tester = Tester(track, options, self.store, self.claimant)
+        self.tester = CellTester(track, options, self.store, self.claimant)
         self.plan = self._plan()
         self.store.keep_plan(track, self.plan)
         every = TRACKS[track].cells(self.plan)
@@ -170,6 +172,15 @@ class Runner:
         here = {family(name) for name in self.tester.species}
         families = tuple(name for name in FAMILIES if name in here)
         return Plan(families, SHOTS, SEEDS, boxes)
+
+
+def _refuse_at_once(options: Options) -> None:
+    """Refuse what would fail every cell, before anything is written or trained."""
+    for name in ("data", "ap10k", "weights"):
+        folder = getattr(options, name)
+        if folder is not None and not folder.is_dir():
+            raise InputError(f"--{name} {folder}: there is no such folder")
+    load_pose_model("lite", device=options.device, dtype=options.dtype)
 
 
 def _failed(result: dict[str, Any] | None) -> bool:

@@ -46,7 +46,7 @@ class BusyError(Exception):
     """Another process is making what a cell needs."""
 
 
-class Tester:
+class CellTester:
     """Tests cells on one split of data.
 
     Parameters

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -126,7 +127,7 @@ def together(tables: list[PoseTable], paths: list[Path]) -> PoseTable:
     starts = np.cumsum([0, *(len(table.frames) for table in tables[:-1])])
     frame = [place[start + table.frame] for start, table in zip(starts, tables, strict=True)]
     rows_of = ("boxes", "joints", "scores", "tracks", "species", "areas", "ids", "crowd")
-    animals = {
+    animals: dict[str, Any] = {
         field: np.concatenate([getattr(table, field) for table in tables]) for field in rows_of
     }
     if len(np.unique(animals["ids"])) < len(animals["ids"]):

@@ -84,7 +84,10 @@ def track_videos(
     if engine == "ray":
         from aptv2.inference.cluster import on_ray
 
-        yield from on_ray(partial(_track_again, options, resume), jobs, _lost)
+        try:
+            yield from on_ray(partial(_track_again, options, resume), jobs, _lost)
+        except KeyboardInterrupt:
+            yield Outcome("Interrupted; the same command with --resume goes on", 130)
         return
     for job in jobs:
         outcome = _track(job, {**options, "resume": resume})

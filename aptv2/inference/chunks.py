@@ -37,6 +37,10 @@ from aptv2.tables import PoseTable
 _ANIMALS = 128  # in a chunk, until the clip that it began is through
 
 
+class OtherRunError(InputError):
+    """What lies in the folder was begun with other weights, data or settings."""
+
+
 def predict_in_chunks(
     model: PoseModel,
     table: PoseTable,
@@ -69,8 +73,8 @@ def predict_in_chunks(
     Raises
     ------
     InputError
-        Where an image is missing or does not decode, there are fewer GPUs, the folder cannot be
-        written, or its chunks are of other weights, data or settings.
+        Where an image is missing or does not decode, there are fewer GPUs, or the folder cannot be
+        written; an OtherRunError where its chunks are of other weights, data or settings.
     """
     places = _places(model, devices)
     chunks = _chunks(table)
@@ -151,7 +155,7 @@ def _open(folder: Path, settings: dict[str, Any], resume: bool) -> None:
             ) from None
         for name, value in settings.items():
             if begun.get(name) != value:
-                raise InputError(
+                raise OtherRunError(
                     f"{folder}: the run was begun with other {name}; resume it with the same, or "
                     "start anew without --resume."
                 )

@@ -41,7 +41,7 @@ def on_ray(
         Where Ray is not installed or its cluster cannot be reached.
     """
     ray = _connected()
-    places = _places(ray)
+    places = _places(ray)[: len(jobs)]
     start = ray.remote(_Worker).options
     idle = deque((start(**place).remote(), place) for place in places)
     busy: dict[Any, tuple[Any, dict[str, Any], Job, int]] = {}
@@ -70,7 +70,7 @@ def on_ray(
 
 
 class _Worker:
-    """Runs jobs in a process of its own, which keeps the networks of one job for the next."""
+    """Runs jobs in a process of its own, in which the networks of one job serve the next."""
 
     def run(self, work: Callable[[Job, bool], Result], job: Job, begun: bool) -> Result:
         return work(job, begun)
@@ -98,12 +98,14 @@ def _places(ray: Any) -> list[dict[str, Any]]:
     gpus = int(ray.cluster_resources().get("GPU", 0))
     if gpus:
         return [{"num_gpus": 1}] * gpus
+    nodes = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
+    if not nodes:
+        raise InputError("Ray's cluster has neither a GPU nor a processor for --engine ray")
     prefer = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
     return [
         {
             "num_cpus": node["Resources"]["CPU"],
             "scheduling_strategy": prefer(node["NodeID"], soft=True),
         }
-        for node in ray.nodes()
-        if node["Alive"] and node["Resources"].get("CPU")
+        for node in nodes
     ]

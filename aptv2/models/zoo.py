@@ -6,7 +6,6 @@ import difflib
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, get_args
-from weakref import WeakValueDictionary
 
 import torch
 from torch import nn
@@ -266,10 +265,6 @@ def _build(
     return network
 
 
-# Networks that are in use: what follows animals and what reads their poses share one.
-_vit_tracks: WeakValueDictionary[tuple[object, ...], ViTTrack] = WeakValueDictionary()
-
-
 def _vit_track(
     name: str, weights: str | Path | None, device: str | torch.device | None, dtype: Dtype
 ) -> ViTTrack:
@@ -279,20 +274,19 @@ def _vit_track(
     if source is None:
         raise InputError(how_to_get(name))
     written = Path(source).stat().st_mtime_ns if Path(source).is_file() else 0
-    key = (name, str(source), written, place, number)
-    network = _vit_tracks.get(key)
-    if network is None:
-        network = _new_vit_track(name, source).to(device=place, dtype=number)
-        # Not channels last: those convolutions are twice as far from exact sums.
-        _vit_tracks[key] = network
-    return network
+    return _build_vit_track(name, str(source), written, place, number)
 
 
-def _new_vit_track(name: str, source: str | Path) -> ViTTrack:
+@lru_cache(maxsize=1)
+def _build_vit_track(
+    name: str, source: str, written: int, device: torch.device, dtype: torch.dtype
+) -> ViTTrack:
+    """The network, which what follows animals and what reads their poses share."""
     if source == "random":
         network = vitposetrack.build(name)
     else:
         with torch.device("meta"):  # as for a pose network
             network = vitposetrack.build(name, read_skeleton(locate(source)))
         load_tracker_weights(network, name, source)
-    return network.eval().requires_grad_(False)
+    # Not channels last: those convolutions are twice as far from exact sums.
+    return network.eval().requires_grad_(False).to(device=device, dtype=dtype)

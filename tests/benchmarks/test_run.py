@@ -16,15 +16,20 @@ from typing import Any
 import pytest
 
 from aptv2.benchmarks import run as running
-from aptv2.benchmarks import testing
+from aptv2.benchmarks import testing, tracking
 from aptv2.benchmarks.cells import Plan
+from aptv2.benchmarks.claims import Claimant
 from aptv2.benchmarks.options import Options
 from aptv2.benchmarks.run import Runner
-from aptv2.benchmarks.store import read_results
+from aptv2.benchmarks.store import Store, read_results
 from aptv2.benchmarks.tables import figure, tables
+from aptv2.benchmarks.testing import CellTester
+from aptv2.benchmarks.tracks import TRACKS
+from aptv2.benchmarks.weights import recipe_of
 from aptv2.errors import InputError
 
 Make = Callable[..., Options]
+RECIPES = Path(__file__).resolve().parents[2] / "recipes"
 
 
 def done(track: str, options: Options) -> dict[str, dict[str, Any]]:
@@ -88,6 +93,39 @@ def test_one_failure_does_not_stop_the_others(options: Make, weights: Path, tmp_
     again = done("supervised", options(only="res50-*"))
     assert {result["status"] for result in again.values()} == {"done"}
     assert again["supervised/res50-in1k"] == results["supervised/res50-in1k"]
+
+
+def test_a_failure_keeps_what_was_done(options: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the next attempt uses it, unless it is of other weights."""
+    chunks = options().results / "cells" / "supervised" / "res50-in1k" / "chunks"
+
+    def full(*_: Any, **__: Any) -> None:
+        chunks.mkdir()
+        (chunks / "settings.json").write_text('{"weights": "others"}')
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(testing, "score_pose_model", full)
+        (failed,) = done("supervised", options(only="res50-in1k")).values()
+    assert failed["error"] == "the memory is too small for this network"
+    assert (chunks / "settings.json").exists()
+    (result,) = done("supervised", options(only="res50-in1k")).values()
+    assert (result["status"], result["error"]) == ("done", None)
+    assert not chunks.exists()
+
+
+def test_trackers_are_missed_and_trained_as_other_weights_are(tmp_path: Path) -> None:
+    options = Options(tmp_path / "results", tmp_path, train=True, recipes=RECIPES)
+    store = Store(options.results, miniature=False)
+    tester = CellTester("tracking", options, store, Claimant())
+    cells = TRACKS["tracking"].cells(Plan())
+    missing, needed = tester.missing([cell for cell in cells if cell.training.network == "res50"])
+    assert needed == 4
+    assert missing[1:] == ["vittrack_b", "vitposetrack_b", "vitposetrack_l"]
+    for name in missing[1:]:
+        recipe = recipe_of(tracking.training(name), RECIPES, tmp_path, miniature=False)
+        assert recipe.model.name == name
+        assert {"tracking"} <= recipe.stages[0].tasks.keys()
 
 
 def test_boxes_of_a_tracker_serve_all_pose_networks(
@@ -273,9 +311,13 @@ def test_options_that_are_refused(options: Make, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="tracking has the trackers' boxes"):
         Runner("tracking", options(plan=Plan(boxes="jitter")))
     with pytest.raises(InputError, match=r"was cut from .*APTv2; give another"):
-        Runner("supervised", options(data=tmp_path / "nowhere"))
-    with pytest.raises(InputError, match="there is no such folder"):
-        Runner("supervised", options(data=tmp_path / "nowhere", results=tmp_path / "new"))
+        Runner("supervised", options(data=tmp_path))
+    for name in ("data", "ap10k", "weights"):
+        with pytest.raises(InputError, match=f"--{name} .*nowhere: there is no such folder"):
+            Runner("supervised", options(**{name: tmp_path / "nowhere"}, results=tmp_path / "new"))
+    with pytest.raises(InputError, match="dtype 'float8'"):
+        Runner("supervised", options(dtype="float8", results=tmp_path / "new"))
+    assert not (tmp_path / "new").exists()
 
 
 def test_other_data_is_refused(options: Make, tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,6 +69,48 @@ def _worker() -> int:
             if title.startswith(b"ray::_Worker"):
                 return int(process.name)
     raise AssertionError("there is no worker")
+
+
+@pytest.mark.slow
+def test_ctrl_c_leaves_no_process_and_can_be_resumed(
+    ray: object, clips: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "aptv2", "track", clips, "-o", out, "--no-video"]
+    command += ["--engine", "ray"]
+    started = subprocess.Popen(
+        command,
+        env={**os.environ, "STARTED_BY": str(tmp_path)},
+        start_new_session=True,
+        stderr=subprocess.PIPE,
+    )
+    while not list(out.glob("*.csv")):
+        assert started.poll() is None
+        time.sleep(0.1)
+    os.killpg(started.pid, signal.SIGINT)
+    _, told = started.communicate(timeout=60)
+    assert started.returncode == 130
+    assert b"the same command with --resume goes on" in told
+    deadline = time.monotonic() + 20
+    while left := _children(tmp_path):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.2)
+    assert len(list(out.glob("*.csv"))) < CLIPS
+    assert subprocess.run([*command, "--resume"], check=False).returncode == 0
+    assert len(list(out.glob("*.csv"))) == CLIPS
+
+
+def _children(folder: Path) -> list[str]:
+    """Processes that were started with the folder as their mark."""
+    mark = f"STARTED_BY={folder}\0".encode()
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark in (process / "environ").read_bytes():
+                found.append((process / "cmdline").read_text().replace("\0", " ")[:100])
+        except OSError:
+            continue  # it has ended
+    return [command for command in found if command]
 
 
 def _die(job: int, begun: bool) -> str:

@@ -22,6 +22,8 @@ from aptv2.errors import BrokenVideoError, InputError
 from aptv2.inference import results as results_module
 from aptv2.inference.batch import track_videos
 from aptv2.inference.pipeline import Interrupted, track_video
+from aptv2.models import load_pose_model
+from aptv2.models.zoo import EMBEDDED
 from aptv2.tables import PoseTable
 
 Clip = Callable[..., SimpleNamespace]
@@ -441,6 +443,26 @@ def test_what_is_done_is_not_done_again(
     calls = blobs["pose"].calls
     assert_same(track_video(two_animals.path, tmp_path / "out", resume=True, **blobs), table)
     assert blobs["pose"].calls == calls
+
+
+def test_weights_are_read_once_for_all_videos_and_again_where_they_changed(
+    two_animals: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights, loaded = tmp_path / "own.safetensors", []
+
+    def load(*arguments: Any) -> Any:
+        loaded.append(arguments)
+        return load_pose_model(*arguments)
+
+    monkeypatch.setattr("aptv2.inference.pipeline.load_pose_model", load)
+    options = {"pose_weights": weights, "overlay": False, "dtype": "float32"}
+    weights.write_bytes(EMBEDDED.read_bytes())
+    for name in ("first", "second"):
+        track_video(two_animals.path, tmp_path / name, **options)
+    assert len(loaded) == 1
+    os.utime(weights, ns=(0, 1))
+    track_video(two_animals.path, tmp_path / "third", **options)
+    assert len(loaded) == 2
 
 
 def test_ctrl_c_ends_all_videos_and_the_second_press_ends_at_once(

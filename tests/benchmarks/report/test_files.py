@@ -151,7 +151,7 @@ def test_a_miniature_says_so_and_compares_nothing(
     body = page.split("</style>")[1]
     assert body.index('class="banner"') < body.index("<section")
     shown = tables(results)
-    assert body.count('class="badge"') == len(shown) + 2  # and the tables of every cell
+    assert body.count('class="badge"') == len(shown) + 2 * 3  # and every track's cells and maps
     assert text.index("Miniature") < text.index("##")
     assert text.count("(miniature)") == len(shown)
     assert 'class="difference"' not in body
