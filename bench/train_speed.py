@@ -113,7 +113,7 @@ def main() -> None:
     rows = []
     for name in options.networks.split(","):
         changes = (
-            # The few images of val do: all are kept in memory as numbers, once a network.
+            # The images of val are enough, and every network holds its own in memory.
             "init=random", "data.pose_train=val", "workers=1",
             f"stages.0.tasks.pose.batch={options.batch}",
             f"precision={'bf16-mixed' if fast else '32-true'}",

@@ -140,6 +140,11 @@ def test_commands_and_options_exist(page: Path) -> None:
         assert options <= known, line
 
 
+def test_the_reference_is_whole() -> None:
+    shown = re.findall(r"^::: .*\.(\w+)$", (REPO / "docs" / "reference.md").read_text(), re.M)
+    assert set(aptv2.__all__) <= set(shown)
+
+
 def test_the_site_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
     pytest.importorskip("mkdocs", reason="needs the extra 'docs'")
     pytest.importorskip("mkdocstrings", reason="needs the extra 'docs'")

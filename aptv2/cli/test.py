@@ -27,7 +27,13 @@ class Subset(str, Enum):
 
 
 def run_test(
-    recipe: Annotated[str, typer.Argument(help="Recipe file, or a network's name: vitpose_b.")],
+    recipe: Annotated[
+        str | None,
+        typer.Argument(
+            help="Recipe file, or a network's name: vitpose_b.",
+            show_default="none: a --tracker is tested alone",
+        ),
+    ] = None,
     checkpoint: Annotated[
         Path | None,
         typer.Argument(
@@ -35,7 +41,8 @@ def run_test(
         ),
     ] = None,
     data: Annotated[
-        Path, typer.Option(help="APTv2's folder, or an annotation file of any format.")
+        Path,
+        typer.Option(help="APTv2's folder, GOT-10k's, or an annotation file of any format."),
     ] = Path("data/APTv2"),
     split: Annotated[Split, typer.Option(help="Which split of a folder.")] = Split.val,
     subset: Annotated[
@@ -46,8 +53,8 @@ def run_test(
         typer.Option(
             "-o",
             "--output",
-            help="Folder for the COCO results and the report.",
-            show_default="runs/test-RECIPE-SPLIT-SUBSET",
+            help="Folder for the COCO results and the report, or for GOT-10k's results.",
+            show_default="runs/test-RECIPE-TRACKER-SPLIT-SUBSET",
         ),
     ] = None,
     boxes: Annotated[
@@ -75,21 +82,29 @@ def run_test(
     ] = 1,
     device: Annotated[str | None, typer.Option(help="cpu or cuda; default: what is there.")] = None,
     dtype: Annotated[str, typer.Option(help="float32, bfloat16, or auto.")] = "auto",
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where a run stopped.")] = False,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on where a run stopped; a --tracker follows anew."),
+    ] = False,
 ) -> None:
     """Test a pose network: AP by species and family, easy and hard, as in the APTv2 paper.
 
     With [cyan]--tracker[/] the boxes are those of a tracker that is given each animal's first one,
-    as in the paper's third track; their scores stand beside.
+    as in the paper's third track; their scores stand beside. Without a recipe the tracker is
+    tested alone, on clips of one animal: AO and SR, and a folder for GOT-10k's server to be zipped.
 
     Example: [cyan]aptv2 test recipes/vitpose_b.yaml vitpose_b.pth --data APTv2 --split val[/]
 
     Example: [cyan]aptv2 test lite --tracker lite --data APTv2[/]
+
+    Example: [cyan]aptv2 test --tracker lite --data GOT-10k --split test -o results[/]
     """
     import aptv2
-    from aptv2.cli.test_report import print_report, print_tracked_report
+    from aptv2.cli.test_report import print_box_report, print_report, print_tracked_report
+    from aptv2.datasets.splits import subset as part_of
     from aptv2.errors import InputError
     from aptv2.training import read_recipe
+    from aptv2.training.box_testing import read_clips, score_boxes
     from aptv2.training.inputs import read_split
     from aptv2.training.launch import refuse_launchers
     from aptv2.training.testing import REPORT, RESULTS, score_pose_model
@@ -100,11 +115,22 @@ def run_test(
         raise InputError("--tracker and --boxes: both give boxes; choose one.")
     if tracker_weights and not tracker:
         raise InputError("--tracker-weights: give the tracker's name with --tracker.")
+    stems = [Path(recipe).stem] if recipe else []
+    run = "-".join(["test", *stems, *filter(None, [tracker]), split.value, subset.value])
+    output = output or Path("runs", run)
+    if recipe is None:
+        if tracker is None:
+            raise InputError("give a recipe or a network's name, or --tracker to test one alone.")
+        if resume:
+            raise InputError("--resume: a tracker tested alone begins anew; leave it out.")
+        clips = part_of(read_clips(data, split.value), subset.value)
+        follower = aptv2.load_tracker(tracker, tracker_weights, device, dtype)  # type: ignore[arg-type]
+        print_box_report(score_boxes(follower, clips, output, progress=True))
+        typer.echo(f"Written: {output}")
+        return
     network = read_recipe(recipe).model.name if recipe.endswith((".yaml", ".yml")) else recipe
     model = aptv2.load_pose_model(network, checkpoint, device, dtype)  # type: ignore[arg-type]
     truth = read_split(data, split.value, subset.value)
-    run = "-".join(["test", Path(recipe).stem, *filter(None, [tracker]), split.value, subset.value])
-    output = output or Path("runs", run)
     options: dict[str, Any] = {
         "flip": flip_test,
         "oks_nms": "soft" if oks_nms is Suppression.soft else oks_nms is Suppression.hard,

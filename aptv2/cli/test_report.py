@@ -21,6 +21,7 @@ _TRACKING = {
     "joint_MOTA": "joint MOTA",
     "id_switches": "switches",
 }
+_BOXES = ("AO", "SR50", "SR75", "success", "precision", "normalised_precision")
 _LIFTED = "AP_all_detections"
 
 
@@ -61,6 +62,16 @@ def print_tracked_report(report: dict[str, Any]) -> None:
         shown = (str(cell) if isinstance(cell, int) else _percent(cell) for cell in cells)
         table.add_row(name.upper(), *shown)
     console.print(table)
+
+
+def print_box_report(report: dict[str, Any]) -> None:
+    """Print the scores of animals that were followed alone, in percent."""
+    title = f"{report['animals']:,} clips, {report['frames']:,} frames that count"
+    table = Table(title=f"{title}, {report['fps']:.1f} frames a second")
+    for name in _BOXES:
+        table.add_column(name.replace("normalised_", "norm. "), justify="right")
+    table.add_row(*(_percent(report[name]) for name in _BOXES))
+    Console().print(table)
 
 
 def _table(title: str, rows: dict[str, dict[str, Any]], columns: list[str]) -> Table:

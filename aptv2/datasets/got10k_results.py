@@ -62,7 +62,7 @@ def read_got10k_results(folder: str | Path, ground_truth: PoseTable) -> PoseTabl
             raise InputError(f"{path}: lines {len(found)}, frames {len(frames)}; give one a frame.")
         rows.append(frames)
         boxes.append(found)
-        tracks.append(np.full(len(frames), _only_track(ground_truth, clip, name)))
+        tracks.append(np.full(len(frames), only_track(ground_truth, clip, name)))
     return PoseTable.make(
         ground_truth.frames,
         np.concatenate([np.empty(0, int), *rows]),
@@ -104,7 +104,14 @@ def clip_frames(table: PoseTable, clip: int) -> np.ndarray:
     return frames[np.argsort(table.frames.indices[frames], kind="stable")]
 
 
-def _only_track(table: PoseTable, clip: int, name: str) -> int:
+def only_track(table: PoseTable, clip: int, name: str) -> int:
+    """The track number of a clip's one animal.
+
+    Raises
+    ------
+    InputError
+        Where it has none or several.
+    """
     tracks = np.unique(table.tracks[table.frames.clips[table.frame] == clip])
     if len(tracks) != 1:
         raise InputError(

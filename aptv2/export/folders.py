@@ -26,8 +26,7 @@ def new_folder(path: str | Path) -> Iterator[Path]:
         written.
     """
     path = Path(path)
-    if os.path.lexists(path) and not (path.is_dir() and not any(path.iterdir())):
-        raise InputError(f"{path} is there already; give the name of a new folder.")
+    refuse_used(path)
     temporary = path.absolute().with_name(f".{path.name[:100]}.{secrets.token_hex(4)}")
     try:
         temporary.mkdir(parents=True)
@@ -37,6 +36,18 @@ def new_folder(path: str | Path) -> Iterator[Path]:
         raise InputError(f"{path} cannot be written: {error.strerror or error}.") from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def refuse_used(path: Path) -> None:
+    """Refuse a path where something stands already, but for an empty folder.
+
+    Raises
+    ------
+    InputError
+        Where that is so.
+    """
+    if os.path.lexists(path) and not (path.is_dir() and not any(path.iterdir())):
+        raise InputError(f"{path} is there already; give the name of a new folder.")
 
 
 def place_images(root: Path | None, target: Path, names: Mapping[str, str], images: str) -> int:

@@ -79,6 +79,7 @@ class _Worker:
 def _connected() -> Any:
     """The module, connected to a cluster."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
+    os.environ.setdefault("RAY_worker_niceness", "0")  # beside any other work, 15 would starve
     try:
         import ray
     except ImportError:

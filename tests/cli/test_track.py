@@ -104,7 +104,7 @@ def test_options_reach_the_pipeline(
         (["no.mp4", "-o", "out"], "Error: no.mp4: no such file or folder"),
         (["text.mp4", "-o", "out"], "Error: text.mp4: is not a video that can be read"),
         (["clip.mp4", "-o", "text.mp4"], "Error: text.mp4: results cannot be written here"),
-        (["clip.mp4", "-o", "out", "--export", "dlc"], "no such format yet; choose from coco, csv"),
+        (["clip.mp4", "-o", "out", "--export", "dlx"], "did you mean dlc?"),
         (["clip.mp4", "-o", "out", "--boxes", "no.csv"], "Error: no.csv: cannot be read"),
     ],
 )

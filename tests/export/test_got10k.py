@@ -27,6 +27,7 @@ def clips(tmp_path: Path) -> Path:
         for number in range(count):
             (folder / f"{number + 1:08d}.jpg").touch()
         (folder / "groundtruth.txt").write_text("10,10,20,20\n" * count)
+        (folder / "absence.label").write_text("0\n" * count)
         (folder / "meta_info.ini").write_text("[METAINFO]\nresolution: (100, 80)\n")
     (folder / "cover.label").write_text("8\n8\n0\n8\n")
     return tmp_path / "val"

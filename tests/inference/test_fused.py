@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
+import torch
+from click.testing import Result
+from typer.testing import CliRunner
 
+from aptv2.cli.main import app
+from aptv2.datasets import read_annotations
 from aptv2.errors import InputError
 from aptv2.inference.pipeline import track_video
-from aptv2.models import load_tracker
+from aptv2.models import load_tracker, vitposetrack
+from aptv2.models.ostrack import ViTTracker
+from aptv2.weights import write_weights
 
 BOXES = "frame,x,y,width,height\n0,10,10,40,30\n2,60,20,30,30\n"
 
@@ -45,6 +55,63 @@ def test_a_tracker_of_ones_own(two_animals: SimpleNamespace, boxes: Path) -> Non
     tracker = load_tracker("vitposetrack_s", "random", device="cpu", pose=True)
     table = track_video(two_animals.path, boxes=boxes, tracker=tracker, pose="fused")
     assert len(table)
+
+
+def weights_file(folder: Path) -> Path:
+    """An untrained network that is sure of every animal, whatever the frame shows."""
+    torch.manual_seed(0)
+    network = vitposetrack.build("vitposetrack_s")
+    with torch.no_grad():
+        network.centre.score[-1].bias.fill_(9)
+    write_weights(folder / "sure.safetensors", network.state_dict(), exact=True)
+    return folder / "sure.safetensors"
+
+
+def test_the_command_interrupted_and_resumed(
+    two_animals: SimpleNamespace,
+    boxes: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def track(name: str) -> Result:
+        options = ["--tracker", "vitposetrack_s", "--tracker-weights", str(weights)]
+        options += ["--pose", "fused", "--boxes", str(boxes), "--no-video", "--device", "cpu"]
+        begin = ["track", str(two_animals.path), "-o", str(tmp_path / name)]
+        return CliRunner().invoke(app, [*begin, *options, "--resume"])
+
+    def step(self: ViTTracker, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        steps.append(len(steps))
+        if len(steps) == 20:
+            os.kill(os.getpid(), signal.SIGINT)
+        return plain(self, frame)
+
+    weights, steps, plain = weights_file(tmp_path), [], ViTTracker.step
+    assert track("whole").exit_code == 0
+    monkeypatch.setattr(ViTTracker, "step", step)
+    # As in a terminal; a shell starts its background jobs with the signal ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    assert track("out").exit_code == 130
+    signal.signal(signal.SIGINT, before)
+    assert track("out").exit_code == 0
+    assert len(steps) == 45  # every frame but the first was followed once
+    files = [tmp_path / name / "clip.tracks.json" for name in ("whole", "out")]
+    assert files[0].read_text() == files[1].read_text()
+    table = read_annotations(files[0])
+    assert len(table) == 46 + 44
+    assert np.unique(table.boxes, axis=0).shape[0] > 40  # they moved
+
+
+@pytest.mark.parametrize("pose", ["fused", "lite"])
+def test_a_clip_of_one_frame(pose: str, tmp_path: Path) -> None:
+    folder = tmp_path / "clip"
+    folder.mkdir()
+    assert cv2.imwrite(str(folder / "1.png"), np.full((48, 64, 3), 90, np.uint8))
+    (tmp_path / "boxes.csv").write_text("frame,x,y,width,height\n0,10,10,30,20\n")
+    options = {"tracker": "vitposetrack_s", "tracker_weights": "random", "overlay": False}
+    table = track_video(folder, boxes=tmp_path / "boxes.csv", pose=pose, device="cpu", **options)
+    assert table.boxes.tolist() == [[10, 10, 30, 20]]
+    assert table.scores.tolist() == [1]
+    assert np.isfinite(table.joints).all()
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import generate
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -33,13 +34,21 @@ class Still:
 
 @pytest.fixture(scope="module")
 def pose() -> PoseModel:
-    return aptv2.load_pose_model("lite")
+    return aptv2.load_pose_model("lite", device="cpu", dtype="float32")
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> Path:
+    """A val split of two clips: an easy one, and a hard one with two animals."""
+    clips = [generate.Clip("val", "easy", "dog", 3, [(0, 3)])]
+    clips += [generate.Clip("val", "hard", "cat", 3, [(0, 3), (1, 2)])]
+    return generate.write_release(tmp_path / "APTv2", clips, sizes=[(64, 48)], pictures=True)
 
 
 def test_perfect_boxes_give_the_scores_of_true_boxes(
-    small_release: Path, tmp_path: Path, pose: PoseModel
+    release: Path, tmp_path: Path, pose: PoseModel
 ) -> None:
-    truth = read_split(small_release, "val")
+    truth = read_split(release, "val")
     followed = replace(
         truth, joints=np.zeros_like(truth.joints), scores=np.ones(len(truth), np.float32)
     )
@@ -58,9 +67,9 @@ def test_perfect_boxes_give_the_scores_of_true_boxes(
 
 
 def test_lost_animals_keep_a_box_in_the_papers_protocol(
-    small_release: Path, tmp_path: Path, pose: PoseModel
+    release: Path, tmp_path: Path, pose: PoseModel
 ) -> None:
-    truth = read_split(small_release, "val", "easy")
+    truth = read_split(release, "val", "easy")
     followed = follow_annotated(truth, Still())
     report = score_tracked_poses(pose, followed, truth, tmp_path, resamples=0, flip=False)
     tracking = report["tracking"]["all"]
@@ -75,8 +84,8 @@ def test_lost_animals_keep_a_box_in_the_papers_protocol(
     assert len(tracks) == len(followed)
 
 
-def test_the_command(small_release: Path, tmp_path: Path) -> None:
-    options = ["--subset", "easy", "--data", str(small_release), "--dtype", "float32"]
+def test_the_command(release: Path, tmp_path: Path) -> None:
+    options = ["--subset", "easy", "--data", str(release), "--dtype", "float32"]
     options += ["--no-flip-test", "--resamples", "0", "-o", str(tmp_path / "out")]
     result = CliRunner().invoke(
         app, ["test", "lite", "--tracker", "lite", *options], env={"COLUMNS": "120"}
@@ -96,10 +105,8 @@ def test_the_command(small_release: Path, tmp_path: Path) -> None:
         (["--tracker", "sort"], "sort"),
     ],
 )
-def test_what_does_not_fit(
-    options: list[str], words: str, small_release: Path, tmp_path: Path
-) -> None:
-    rest = ["--data", str(small_release), "-o", str(tmp_path / "out")]
+def test_what_does_not_fit(options: list[str], words: str, release: Path, tmp_path: Path) -> None:
+    rest = ["--data", str(release), "-o", str(tmp_path / "out")]
     result = CliRunner().invoke(app, ["test", "lite", *options, *rest])
     assert result.exit_code == 2
     assert words in result.stderr
