@@ -9,23 +9,37 @@ that what else the machine does counts for little; on more, and on a GPU, it is 
 - fused: a ViTPoseTrack that follows and reads poses in one pass over one that follows alone.
 - two bodies: the same tracker, and then the pose network of the same size on a crop of the found
   box, over the tracker alone.
+- command (with `--command`): `aptv2 track` on a short clip with all boxes over as many runs with
+  one box each, in processor time of whole processes; and the same without what a run on a clip of
+  one frame takes, which is mostly the start of Python and PyTorch. Lost animals are not posed.
 
     python bench/vittrack_speed.py
+    python bench/vittrack_speed.py --command --trackers lite vitposetrack_s
     python bench/vittrack_speed.py --device cuda --animals 1 5 20 53
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
 from common import machine, markdown
+from PIL import Image
 
 import aptv2
+from aptv2.models import vitposetrack
 from aptv2.models.tracker import Tracker
+from aptv2.weights import write_weights
 
 FRAME = np.random.default_rng(0).integers(0, 256, (360, 640, 3), np.uint8)
 Action = Callable[[], object]
@@ -43,11 +57,13 @@ def main() -> None:
     parser.add_argument("--dtypes", nargs="+", default=["float32", "auto"])
     parser.add_argument("--trackers", nargs="+", default=["lite", "vitposetrack_s", "vittrack_b"])
     parser.add_argument("--pose-trackers", nargs="+", default=["vitposetrack_b"])
+    parser.add_argument("--command", action="store_true", help="whole runs of aptv2 track alone")
+    parser.add_argument("--frames", type=int, default=24, help="of the whole runs' clip")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
-    for table in (batch_table(options), fused_table(options)):
-        print(table, end="\n\n", flush=True)
+    for table in [command_table] if options.command else [batch_table, fused_table]:
+        print(table(options), end="\n\n", flush=True)
     print(machine())
 
 
@@ -94,6 +110,70 @@ def fused_table(options: argparse.Namespace) -> str:
             ratios = [spread(seconds[:, i] / seconds[:, 0]) for i in (1, 2)]
             rows.append([name, dtype, *ratios])
     return markdown(["tracker", "type", "fused / alone", "two bodies / alone"], rows)
+
+
+def command_table(options: argparse.Namespace) -> str:
+    """`aptv2 track` with all animals over a run for each."""
+    rows: list[list[object]] = []
+    for name in options.trackers:
+        for count in options.animals:
+            with tempfile.TemporaryDirectory() as folder:
+                place = Path(folder)
+                network = [] if name == "lite" else ["--tracker-weights", save(name, place)]
+                clip = write_clip(place / "clip", options.frames)
+                instant = write_clip(place / "instant", 1)
+                command = ["--tracker", name, *network, "--device", options.device]
+
+                def run(
+                    source: Path, boxes: np.ndarray, rest: list[str] = command
+                ) -> tuple[float, int]:
+                    return run_command(source, boxes, rest, options.threads)
+
+                boxes = animals(count)
+                start, _ = run(instant, boxes[:1])
+                together, found = run(clip, boxes)
+                singles = [run(clip, box[None]) for box in boxes]
+            alone, found_alone = map(sum, zip(*singles, strict=True))
+            net = (together - start) / (alone - count * start)
+            seconds = [f"{value:.1f}" for value in (start, together, alone)]
+            shares = [f"{each / count / options.frames:.0%}" for each in (found, found_alone)]
+            ratios = [f"{together / alone:.2f}", f"{net:.2f}"]
+            rows.append([name, count, *seconds, " / ".join(shares), *ratios])
+    header = ["tracker", "animals", "start, s", "one run, s", "one by one, s", "posed"]
+    return markdown([*header, "one run / one by one", "without starts"], rows)
+
+
+def save(name: str, folder: Path) -> str:
+    """A file of random weights."""
+    network = vitposetrack.build(name)
+    write_weights(folder / f"{name}.safetensors", network.state_dict())
+    return str(folder / f"{name}.safetensors")
+
+
+def write_clip(folder: Path, length: int) -> Path:
+    """A folder of equal images."""
+    folder.mkdir()
+    for number in range(length):
+        Image.fromarray(FRAME).save(folder / f"{number:03}.png")
+    return folder
+
+
+def run_command(
+    clip: Path, boxes: np.ndarray, options: list[str], threads: int
+) -> tuple[float, int]:
+    """Processor seconds of one `aptv2 track`, and how many poses it read."""
+    out = clip.with_name("out")
+    lines = ["frame,x,y,width,height", *(f"0,{x},{y},{w},{h}" for x, y, w, h in boxes.tolist())]
+    clip.with_name("boxes.csv").write_text("\n".join(lines))
+    command = [sys.executable, "-m", "aptv2", "track", str(clip), "-o", str(out), "--no-video"]
+    command += ["--boxes", str(clip.with_name("boxes.csv")), *options]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+    subprocess.run(command, check=True, capture_output=True, env=environment)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    posed = len(aptv2.read_annotations(out / f"{clip.name}.tracks.json"))
+    shutil.rmtree(out)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, posed
 
 
 def load(name: str, device: str, dtype: str, pose: bool = False) -> Tracker:

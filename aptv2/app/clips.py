@@ -279,7 +279,9 @@ def pose_array(table: PoseTable) -> np.ndarray:
     place = np.unique(table.tracks, return_inverse=True)[1].reshape(-1)
     frame = frame_numbers(table)[table.frame]
     columns = [np.stack([frame, place, table.scores], axis=1), table.boxes]
-    rows = np.concatenate([*columns, table.joints.reshape(len(table), -1)], axis=1)
+    rows = np.concatenate(
+        [*columns, table.joints.reshape(len(table), 3 * len(table.skeleton))], axis=1
+    )
     ordered: np.ndarray = rows[np.argsort(frame, kind="stable")].astype("<f4")
     return ordered
 
