@@ -12,6 +12,8 @@ from aptv2.errors import InputError
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png"}
 LONGEST_NAME = 60  # characters of an animal's name
+# DeepLabCut's individual that is no animal, and what stands beside the animals in an NWB file.
+_RESERVED = {"single", "skeletons", "poseestimation"}
 
 
 def fault_of(name: str) -> str:
@@ -109,6 +111,8 @@ def name_fault(name: str) -> str:
         return "holds no letter"
     if re.fullmatch(r"(track[ _-]?)?[0-9]+", name, re.IGNORECASE):
         return "is that of a track number"
+    if name.lower() in _RESERVED:
+        return "has another meaning in files of other tools"
     return ""
 
 

@@ -148,6 +148,8 @@ def test_names_follow_their_animals(make_table: Callable[..., PoseTable]) -> Non
         ("7", "track number"),
         ("track 7", "track number"),
         ("--", "holds no letter"),
+        ("single", "another meaning"),
+        ("Skeletons", "another meaning"),
         ("a/b", "holds a line break"),
         ("a\nb", "holds a line break"),
         ("\ud800x", "holds a line break"),

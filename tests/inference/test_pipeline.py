@@ -22,6 +22,7 @@ from aptv2.errors import BrokenVideoError, InputError
 from aptv2.inference import results as results_module
 from aptv2.inference.batch import track_videos
 from aptv2.inference.pipeline import Interrupted, track_video
+from aptv2.inference.progress import Stop
 from aptv2.models import load_pose_model
 from aptv2.models.zoo import EMBEDDED
 from aptv2.tables import PoseTable
@@ -422,6 +423,27 @@ def test_a_run_with_other_settings_or_damage_is_not_resumed(
         track_video(two_animals.path, out, resume=True, **blobs)
     assert len(track_video(two_animals.path, out, **blobs).frames) == 46
     assert not (out / ".clip.part").exists()
+
+
+def test_a_report_that_stops_is_as_ctrl_c(
+    two_animals: SimpleNamespace, blobs: Networks, tmp_path: Path
+) -> None:
+    whole = track_video(two_animals.path, **blobs)
+
+    def report(done: int, total: int | None) -> None:
+        if done >= 12:
+            raise Stop
+
+    options = {"resume": True, "overlay": False, **blobs}
+    with pytest.raises(Interrupted):
+        track_video(two_animals.path, tmp_path, progress=report, **options)
+    assert 12 <= len(read_annotations(tmp_path / "clip.tracks.json").frames) < 46
+    told: list[int] = []
+    resumed = track_video(
+        two_animals.path, tmp_path, progress=lambda done, _: told.append(done), **options
+    )
+    assert told[0] > 12
+    assert_same(resumed, whole)
 
 
 def test_an_interrupted_run_does_not_write_over_a_finished_one(

@@ -11,6 +11,7 @@ export class Lanes {
   constructor(place, select, seek) {
     Object.assign(this, { place, select, seek, rows: [], poses: null, frames: 0 });
     new ResizeObserver(() => this.paint()).observe(place);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.paint());
   }
 
   open(poses, frames) {
