@@ -108,7 +108,7 @@ def _log_animals(
                 array=table.boxes[row],
                 array_format=rerun.Box2DFormat.XYWH,
                 colors=[colour],
-                labels=[str(track)],
+                labels=[table.names.get(track, str(track))],
             )
             recording.log(f"{place}/box", box)
         shown = np.flatnonzero(table.joints[row, :, 2] > 0)
