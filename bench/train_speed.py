@@ -53,6 +53,7 @@ def plain_steps(recipe: Recipe, sources: Sources) -> Iterator[None]:
     task = stage.tasks["pose"]
     network = paper.build(recipe.model.name, input_size=task.size).to(best_device())
     samples = sources.samples("pose", task, stage.augmentation)
+    assert isinstance(samples, PoseCrops)
     optimizer = torch.optim.AdamW(network.parameters(), lr=stage.head_rate)
     while True:
         for batch in DataLoader(Epochs(samples), batch_size=task.batch, shuffle=True):
