@@ -7,6 +7,9 @@ import errno
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import orjson
 
 from aptv2.errors import InputError
 
@@ -51,3 +54,15 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(FileNotFoundError):
             temporary.unlink()
+
+
+def write_json(path: str | Path, content: Any) -> None:
+    """Write content as indented JSON, whole or not at all; NaN becomes null.
+
+    Raises
+    ------
+    InputError
+        As :func:`atomic_write`.
+    """
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2))

@@ -18,7 +18,7 @@ import orjson
 from aptv2 import boxes as box_tools
 from aptv2.benchmarks.cells import ANNOTATED
 from aptv2.errors import InputError
-from aptv2.files import atomic_write
+from aptv2.files import atomic_write, write_json
 from aptv2.images import read_image
 from aptv2.inference.animals import Detector
 from aptv2.inference.annotated import Follower, follow_annotated, on_annotated
@@ -177,8 +177,7 @@ def _write(
     with atomic_write(folder / _FILE) as temporary:
         temporary.write_bytes(orjson.dumps([_record(table, row) for row in range(len(table))]))
     about = {"fingerprint": fingerprint, "seconds": seconds, "tracking": tracking}
-    with atomic_write(folder / _ABOUT) as temporary:
-        temporary.write_bytes(orjson.dumps(about, option=orjson.OPT_INDENT_2))
+    write_json(folder / _ABOUT, about)
     return SharedBoxes(folder / _FILE, seconds, tracking)
 
 

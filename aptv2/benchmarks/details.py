@@ -11,11 +11,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import orjson
-
 from aptv2.benchmarks.clips import draw_clips
 from aptv2.evaluation.joints import precision_curves, score_joints, score_over_time
-from aptv2.files import atomic_write
+from aptv2.files import write_json
 from aptv2.tables import PoseTable
 
 FILE, CLIPS = "details.json", "clips"
@@ -46,5 +44,4 @@ def write_details(truth: PoseTable, found: PoseTable, folder: Path) -> None:
         "clips": [clip._asdict() for clip in clips],
         "no_clips": why_none,
     }
-    with atomic_write(folder / FILE) as temporary:
-        temporary.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2))
+    write_json(folder / FILE, content)

@@ -23,7 +23,7 @@ import orjson
 
 from aptv2.benchmarks.cells import Cell, Plan, boxes_ending
 from aptv2.errors import InputError
-from aptv2.files import atomic_write
+from aptv2.files import write_json
 
 VERSION = 1
 DONE, FAILED = "done", "failed"
@@ -55,7 +55,7 @@ class Store:
         there = {path.name for path in folder.iterdir()} if folder.exists() else set()
         visible = {name for name in there if not name.startswith(".")}
         if not visible:
-            _write(folder / _INDEX, {"version": VERSION, "miniature": miniature})
+            write_json(folder / _INDEX, {"version": VERSION, "miniature": miniature})
         elif _INDEX not in visible:
             raise InputError(f"{folder}: holds something else; give a new folder for results")
         if (before := _index(folder)["miniature"]) != miniature:
@@ -79,7 +79,7 @@ class Store:
 
     def keep_plan(self, track: str, plan: Plan) -> None:
         """Write what a track's cells hang on, which the report needs."""
-        _write(self.folder / "plans" / f"{track}{boxes_ending(plan.boxes)}.json", asdict(plan))
+        write_json(self.folder / "plans" / f"{track}{boxes_ending(plan.boxes)}.json", asdict(plan))
 
     def result(self, cell: Cell) -> dict[str, Any] | None:
         """A cell's result, if there is one.
@@ -95,7 +95,7 @@ class Store:
     def record(self, cell: Cell, content: dict[str, Any]) -> None:
         """Write a cell's result; undefined numbers become null."""
         about = {"version": VERSION, "cell": cell.id, "track": cell.track}
-        _write(self.cell(cell) / _RESULT, about | content)
+        write_json(self.cell(cell) / _RESULT, about | content)
 
 
 def read_results(results: Path) -> dict[str, dict[str, Any]]:
@@ -166,8 +166,3 @@ def read_plan(path: Path) -> Plan:
         )
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise InputError(f"{path}: cannot be read ({error}); delete it and run again") from None
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2))

@@ -22,7 +22,6 @@ from aptv2.benchmarks.store import DETAILS, DONE, Store
 from aptv2.benchmarks.weights import (
     SUFFIXES,
     cached,
-    fingerprint,
     in_folder,
     recipe_of,
     train_weights,
@@ -38,6 +37,7 @@ from aptv2.tables import PoseTable
 from aptv2.training import runs
 from aptv2.training.inputs import Split, read_split
 from aptv2.training.testing import REPORT, RESULTS, score_pose_model
+from aptv2.weights.download import file_checksum
 
 SPLIT: Split = "val"
 
@@ -109,7 +109,7 @@ class CellTester:
             "tracking": shared.tracking if shared else None,
             "fingerprints": {
                 "data": self.fingerprint,
-                "weights": fingerprint(weights),
+                "weights": file_checksum(weights),
                 "code": runs.git_state(),
                 "versions": runs.versions(),
             },
@@ -239,7 +239,7 @@ class CellTester:
         if cell.tracker is None and Path(cell.boxes).is_file():
             return SharedBoxes(Path(cell.boxes))
         weights = self._tracker_weights(cell.tracker) if cell.tracker else EMBEDDED
-        made_from = f"{self.fingerprint} {fingerprint(weights)}"
+        made_from = f"{self.fingerprint} {file_checksum(weights)}"
         folder = self.store.boxes(cell.tracker or cell.boxes)
         if (there := shared_boxes(folder, made_from)) is not None:
             return there

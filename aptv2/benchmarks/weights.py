@@ -7,7 +7,6 @@ is that of its training: the registry's, such as `aptv2-res50-coco` or
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import zlib
 from pathlib import Path
@@ -17,7 +16,7 @@ import numpy as np
 from aptv2.benchmarks.cells import Training
 from aptv2.benchmarks.store import Store
 from aptv2.errors import InputError
-from aptv2.models.zoo import EMBEDDED
+from aptv2.training.networks import EMBEDDED_NAME
 from aptv2.training.recipes import Recipe, read_recipe
 from aptv2.training.samples import usable
 from aptv2.training.sources import Sources
@@ -68,7 +67,7 @@ def recipe_of(training: Training, recipes: Path, data: Path, miniature: bool) ->
     if miniature:
         changes = [each for each in training.settings() if not each.startswith("init=")]
         seed = zlib.crc32(training.name.encode()) % 1000  # so that not all cells are the same
-        recipe = read_recipe(MINIATURE_RECIPE, (*changes, f"init={EMBEDDED}", f"seed={seed}"))
+        recipe = read_recipe(MINIATURE_RECIPE, (*changes, f"init={EMBEDDED_NAME}", f"seed={seed}"))
     else:
         path = recipes / f"{training.network}.yaml"
         if not path.is_file():
@@ -103,12 +102,3 @@ def train_weights(store: Store, training: Training, recipe: Recipe, data: Path) 
 
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     return train(recipe, data, store.weights(training.name), resume=True, progress=True)
-
-
-def fingerprint(path: Path) -> str:
-    """SHA-256 of a file."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while part := file.read(1 << 20):
-            digest.update(part)
-    return digest.hexdigest()

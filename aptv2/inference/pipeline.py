@@ -41,6 +41,7 @@ from aptv2.models import load_detector, load_pose_model, load_tracker
 from aptv2.models.zoo import Dtype
 from aptv2.tables import PoseTable
 from aptv2.weights import find_weights
+from aptv2.weights.files import written
 
 CHUNK = 4  # frames that go through the detector at once
 
@@ -250,17 +251,15 @@ def _chunks(frames: Iterator[VideoFrame]) -> Iterator[list[VideoFrame]]:
 
 @lru_cache(maxsize=1)
 def _pose_network(
-    name: str, weights: str | Path | None, written: int, device: str | None, dtype: Dtype
+    name: str, weights: str | Path | None, since: int, device: str | None, dtype: Dtype
 ) -> PoseNetwork:
     """A pose network, kept for the next video."""
     return load_pose_model(name, weights, device, dtype)
 
 
 def _written(name: str, weights: str | Path | None) -> int:
-    """When the weights were written, in ns: a file that was written anew is another one."""
-    path = find_weights(name) if weights is None else Path(weights)
-    path = path or Path(name)
-    return path.stat().st_mtime_ns if path.exists() else 0
+    """When the weights that a network is loaded from were written."""
+    return written((find_weights(name) if weights is None else weights) or name)
 
 
 def _first_boxes(path: str | Path, video: VideoSource) -> FirstBoxes:

@@ -24,7 +24,7 @@ from aptv2.models.vittrack import ViTTrack
 from aptv2.weights import find_weights, how_to_get, load_pose_weights, load_tracker_weights
 from aptv2.weights.cache import locate
 from aptv2.weights.checkpoints import read_checkpoint
-from aptv2.weights.files import load_weights, read_about, read_skeleton, read_weights
+from aptv2.weights.files import load_weights, read_about, read_skeleton, read_weights, written
 
 EMBEDDED = Path(__file__).parents[1] / "assets" / "lite.safetensors"
 Dtype = Literal["float32", "bfloat16", "auto"]
@@ -246,14 +246,11 @@ def _lite(
     if weights == "random":
         return _build(None, 0, place, number)
     path = Path(weights) if weights else EMBEDDED
-    # A file that was written anew is another one.
-    return _build(path, path.stat().st_mtime_ns if path.is_file() else 0, place, number)
+    return _build(path, written(path), place, number)
 
 
 @lru_cache(maxsize=4)
-def _build(
-    path: Path | None, written: int, device: torch.device, dtype: torch.dtype
-) -> LiteNetwork:
+def _build(path: Path | None, since: int, device: torch.device, dtype: torch.dtype) -> LiteNetwork:
     """The lite network; the three heads that are asked for share one body."""
     network = LiteNetwork() if path is None else LiteNetwork(read_skeleton(path))
     if path is not None:
@@ -273,13 +270,12 @@ def _vit_track(
     source = find_weights(name) if weights is None else weights
     if source is None:
         raise InputError(how_to_get(name))
-    written = Path(source).stat().st_mtime_ns if Path(source).is_file() else 0
-    return _build_vit_track(name, str(source), written, place, number)
+    return _build_vit_track(name, str(source), written(source), place, number)
 
 
 @lru_cache(maxsize=1)
 def _build_vit_track(
-    name: str, source: str, written: int, device: torch.device, dtype: torch.dtype
+    name: str, source: str, since: int, device: torch.device, dtype: torch.dtype
 ) -> ViTTrack:
     """The network, which what follows animals and what reads their poses share."""
     if source == "random":

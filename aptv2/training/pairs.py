@@ -107,7 +107,7 @@ class TrackingPairs(Dataset[Sample]):
         return {
             "template": np.stack(templates),
             "template_box": np.stack(template_boxes),
-            "search": self._varied(rng, search),
+            "search": varied(rng, search, self.settings),
             "search_box": np.stack([box, box if rival_box is None else rival_box]),
             "present": np.array([True, rival_box is not None], np.float32),
         }
@@ -145,7 +145,7 @@ class TrackingPairs(Dataset[Sample]):
         side = np.sqrt(view.box[2:].prod()) * TEMPLATE_FACTOR
         centre = view.box[:2] + view.box[2:] / 2
         image, box = self._square(rng, view, centre, side, TEMPLATE_SIZE)
-        return self._varied(rng, image), box
+        return varied(rng, image, self.settings), box
 
     def _search(self, rng: np.random.Generator, view: View) -> tuple[np.ndarray, np.ndarray]:
         """A square around a jittered box."""
@@ -213,9 +213,11 @@ class TrackingPairs(Dataset[Sample]):
         mixed = search + cover[..., None] * (pixels.astype(np.float32) - search)
         return mixed.astype(np.uint8), _shares(rival, matrix, SEARCH_SIZE)
 
-    def _varied(self, rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
-        image = augment.random_colour(rng, image, self.settings.colour)
-        return augment.random_blur(rng, image) if rng.random() < self.settings.blur else image
+
+def varied(rng: np.random.Generator, image: np.ndarray, settings: Augmentation) -> np.ndarray:
+    """A picture of a pair with other colours, some of them blurred."""
+    image = augment.random_colour(rng, image, settings.colour)
+    return augment.random_blur(rng, image) if rng.random() < settings.blur else image
 
 
 def _shares(view: View, matrix: np.ndarray, size: int) -> np.ndarray:

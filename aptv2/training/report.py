@@ -13,12 +13,11 @@ from typing import Any
 
 import cv2
 import numpy as np
-import orjson
 from matplotlib.figure import Figure
 from torch import nn
 
 from aptv2.evaluation import score_keypoints
-from aptv2.files import atomic_write
+from aptv2.files import atomic_write, write_json
 from aptv2.images import read_image
 from aptv2.inference.poses import predict_poses
 from aptv2.plots import contact_sheet, draw_overlay
@@ -59,8 +58,7 @@ def write_report(output: Path, recipe: Recipe, network: nn.Module, truth: PoseTa
         found = predict_poses(model, annotated_boxes(truth), flip=True)
         network.train()
         scores = score_keypoints(truth, found, rescore=True, oks_nms=True)
-        with atomic_write(folder / "scores.json") as temporary:
-            temporary.write_bytes(orjson.dumps(scores, option=orjson.OPT_INDENT_2))
+        write_json(folder / "scores.json", scores)
         sections.append(("AP on the validation data, with flip test", _tables(scores)))
         rows = worst_animals(truth, found)
         if len(rows):

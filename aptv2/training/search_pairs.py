@@ -17,8 +17,7 @@ from aptv2.models.ostrack import box_shares, crop_squares
 from aptv2.models.tracker import SEARCH_FACTOR, SEARCH_SIZE, TEMPLATE_FACTOR, TEMPLATE_SIZE
 from aptv2.skeleton import Skeleton
 from aptv2.tables import PoseTable
-from aptv2.training import augmentation as augment
-from aptv2.training.pairs import ALIKE, COVERED, TRIES, View, ellipse
+from aptv2.training.pairs import ALIKE, COVERED, TRIES, View, ellipse, varied
 from aptv2.training.recipes import Augmentation
 from aptv2.training.samples import Images, Sample
 
@@ -150,8 +149,8 @@ class SearchPairs(Dataset[Sample]):
         template = self._crop(rng, first, first.box, search=False)[0]
         step = np.array(crop_pixels(HEATMAP, (SEARCH_SIZE, SEARCH_SIZE)))
         return {
-            "template": self._varied(rng, template),
-            "search": self._varied(rng, search),
+            "template": varied(rng, template, self.settings),
+            "search": varied(rng, search, self.settings),
             "box": box.astype(np.float32),
             "present": np.float32(present),
             "joints": (joints[:, :2] / step).astype(np.float32),
@@ -251,10 +250,6 @@ class SearchPairs(Dataset[Sample]):
         cover = ellipse(middle - 0.5, shown / 2)
         mixed = search + cover[..., None] * (pixels.astype(np.float32) - search)
         return mixed.astype(np.uint8), np.concatenate([middle, shown]) / SEARCH_SIZE
-
-    def _varied(self, rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
-        image = augment.random_colour(rng, image, self.settings.colour)
-        return augment.random_blur(rng, image) if rng.random() < self.settings.blur else image
 
 
 def jittered(rng: np.random.Generator, box: np.ndarray) -> np.ndarray:

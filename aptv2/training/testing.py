@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import orjson
 
 from aptv2.datasets.splits import DIFFICULTIES, Subset, difficulty_of, subset
 from aptv2.errors import InputError
 from aptv2.evaluation.keypoints import ranked, score_keypoints
 from aptv2.export import write_coco_results
-from aptv2.files import atomic_write
+from aptv2.files import write_json
 from aptv2.inference.chunks import predict_in_chunks
 from aptv2.models.pose import PoseModel
 from aptv2.tables import PoseTable
@@ -97,22 +96,12 @@ def score_pose_model(
             "settings": {
                 **(about or {}),
                 "boxes": "annotated" if boxes is None else str(boxes),
-                "flip_test": flip,
-                "oks_nms": oks_nms,
-                "number_type": number_type(model),
-                "resamples": resamples,
-                "seed": seed,
-                "aptv2": version("aptv2"),
+                **settings_of(model, flip, oks_nms, resamples, seed),
             },
-            "animals": len(truth),
-            "frames": len(np.unique(truth.frame)),
-            "predictions": len(found),
+            **counts_of(truth, found),
             "scores": scores_by_part(truth, found, resamples, seed),
         }
-        write_coco_results(found, folder / RESULTS)
-        with atomic_write(folder / REPORT) as temporary:
-            temporary.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2))
-        shutil.rmtree(folder / CHUNKS)
+        finish(folder, found, report)
     return report
 
 
@@ -125,9 +114,34 @@ def check_joints(model: PoseModel, truth: PoseTable) -> None:
         )
 
 
-def number_type(model: PoseModel) -> str:
-    """Name of the type of a network's numbers: `float32`, `bfloat16`."""
-    return str(next(model.parameters()).dtype).removeprefix("torch.")
+def settings_of(
+    model: PoseModel, flip: bool, oks_nms: bool | Literal["soft"], resamples: int, seed: int
+) -> dict[str, Any]:
+    """What a report says of how a test was run."""
+    return {
+        "flip_test": flip,
+        "oks_nms": oks_nms,
+        "number_type": str(next(model.parameters()).dtype).removeprefix("torch."),
+        "resamples": resamples,
+        "seed": seed,
+        "aptv2": version("aptv2"),
+    }
+
+
+def counts_of(truth: PoseTable, found: PoseTable) -> dict[str, int]:
+    """What a report says of how much was tested."""
+    return {
+        "animals": len(truth),
+        "frames": len(np.unique(truth.frame)),
+        "predictions": len(found),
+    }
+
+
+def finish(folder: Path, found: PoseTable, report: dict[str, Any]) -> None:
+    """Write the results and the report of a test, and drop what it would have gone on from."""
+    write_coco_results(found, folder / RESULTS)
+    write_json(folder / REPORT, report)
+    shutil.rmtree(folder / CHUNKS)
 
 
 def official_results(

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import orjson
 
 from aptv2.datasets.splits import Subset, subset
 from aptv2.errors import InputError
 from aptv2.evaluation import score_followed, score_pose_tracking, score_tracking
-from aptv2.export.coco import write_coco, write_coco_results
-from aptv2.files import atomic_write
+from aptv2.export.coco import write_coco
 from aptv2.inference.annotated import Follower, follow_annotated, on_annotated
 from aptv2.inference.chunks import predict_in_chunks
 from aptv2.models.pose import PoseModel
@@ -25,13 +21,13 @@ from aptv2.training.inputs import annotated_boxes
 from aptv2.training.runs import held
 from aptv2.training.testing import (
     CHUNKS,
-    REPORT,
-    RESULTS,
     check_joints,
-    number_type,
+    counts_of,
+    finish,
     official_results,
     parts_of,
     scores_by_part,
+    settings_of,
 )
 
 TRACKS = "tracks.json"
@@ -136,27 +132,17 @@ def score_tracked_poses(
             "settings": {
                 **(about or {}),
                 "boxes": "tracked",
-                "flip_test": flip,
-                "oks_nms": oks_nms,
-                "number_type": number_type(model),
-                "resamples": resamples,
-                "seed": seed,
-                "aptv2": version("aptv2"),
+                **settings_of(model, flip, oks_nms, resamples, seed),
             },
-            "animals": len(truth),
-            "frames": len(np.unique(truth.frame)),
-            "predictions": len(results["scores"]),
+            **counts_of(truth, results["scores"]),
             **{
                 name: scores_by_part(truth, found, resamples, seed)
                 for name, found in results.items()
             },
             "tracking": {name: score_tracks(truth, tracks, name) for name in parts_of(truth)},
         }
-        write_coco_results(results["scores"], folder / RESULTS)
         write_coco(tracks, folder / TRACKS)
-        with atomic_write(folder / REPORT) as temporary:
-            temporary.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2))
-        shutil.rmtree(folder / CHUNKS)
+        finish(folder, results["scores"], report)
     return report
 
 

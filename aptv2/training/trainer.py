@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import lightning
-import orjson
 import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
@@ -19,7 +18,7 @@ from torch import nn
 
 from aptv2.errors import InputError
 from aptv2.evaluation import score_keypoints
-from aptv2.files import atomic_write
+from aptv2.files import atomic_write, write_json
 from aptv2.inference.poses import predict_poses
 from aptv2.training.checkpoints import AtomicCheckpoints, SaveLast, read_position
 from aptv2.training.inputs import annotated_boxes
@@ -226,8 +225,7 @@ class _Job:
             for name, flip in (("flip", True), ("single", False))
         }
         network.train()
-        with atomic_write(self.folder / "scores.json") as temporary:  # undefined ones become null
-            temporary.write_bytes(orjson.dumps(scores, option=orjson.OPT_INDENT_2))
+        write_json(self.folder / "scores.json", scores)
 
     def _too_large(self) -> str:
         number = self.folder.name.split("-")[0]

@@ -94,6 +94,11 @@ def resize_positions(positions: Tensor, grid: tuple[int, int]) -> Tensor:
         raise InputError(
             f"its position embeddings, of shape {tuple(positions.shape)}, are of no square grid"
         )
-    picture = patches.unflatten(1, (side, side)).permute(0, 3, 1, 2).float()
-    picture = functional.interpolate(picture, grid, mode="bicubic", align_corners=False)
-    return torch.cat([first.float(), picture.flatten(2).transpose(1, 2)], 1)
+    return torch.cat([first.float(), resize_grid(patches, (side, side), grid)], 1)
+
+
+def resize_grid(patches: Tensor, grid: tuple[int, int], wanted: tuple[int, int]) -> Tensor:
+    """Embeddings (1, rows * columns, C) of a grid for another one; float32, bicubic."""
+    picture = patches.unflatten(1, grid).permute(0, 3, 1, 2).float()
+    picture = functional.interpolate(picture, wanted, mode="bicubic", align_corners=False)
+    return picture.flatten(2).transpose(1, 2)

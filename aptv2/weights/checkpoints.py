@@ -107,7 +107,7 @@ def load_pose_weights(
         Where the checkpoint is none of this network; it says of which.
     """
     checkpoint = read_checkpoint(source, expert)
-    _expect(checkpoint, name)
+    expect(checkpoint, name)
     fill(network, checkpoint)
     return checkpoint.about
 
@@ -139,7 +139,7 @@ def load_initial_weights(network: nn.Module, name: str, source: str | Path) -> d
         Where the checkpoint is none of this network; it says of which.
     """
     checkpoint = read_checkpoint(source)
-    _expect(checkpoint, name)
+    expect(checkpoint, name)
     start(network, checkpoint)
     return checkpoint.about
 
@@ -250,7 +250,8 @@ def _without_copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return rest or {name.removeprefix("teacher."): tensor for name, tensor in plain.items()}
 
 
-def _expect(checkpoint: Checkpoint, name: str) -> None:
+def expect(checkpoint: Checkpoint, name: str) -> None:
+    """Raise an InputError where a checkpoint is of another network."""
     if checkpoint.network != name:
         raise InputError(
             f"{checkpoint.path}: holds {TITLES[checkpoint.network]}, not {TITLES[name]}; load it "

@@ -11,7 +11,7 @@ import orjson
 from torch import nn
 
 from aptv2.errors import InputError
-from aptv2.files import atomic_write
+from aptv2.files import write_json
 from aptv2.weights import registry
 from aptv2.weights.cache import cache_folder, hub_folder, is_hub_name, weights_path
 from aptv2.weights.checkpoints import Checkpoint, fill, read_checkpoint, start
@@ -153,8 +153,7 @@ def _fetch(url: str, path: Path, sha256: str, progress: Progress | None) -> None
     checksums = {"its publisher": sha256, f"the first download, noted in {ledger},": seen.get(url)}
     known = {who: checksum for who, checksum in checksums.items() if checksum}
     seen[url] = download(url, path, known, progress)
-    with atomic_write(ledger) as temporary:
-        temporary.write_bytes(orjson.dumps(seen, option=orjson.OPT_INDENT_2))
+    write_json(ledger, seen)
 
 
 def _noted(ledger: Path) -> dict[str, str]:

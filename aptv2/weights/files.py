@@ -135,6 +135,12 @@ def write_weights(
         temporary.write_bytes(content)
 
 
+def written(path: str | Path) -> int:
+    """When a file was written, in ns, 0 where there is none: written anew, it is another one."""
+    path = Path(path)
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
 def load_weights(network: nn.Module, tensors: Mapping[str, Tensor], path: Path | str) -> None:
     """Load every tensor into a network; each must have its place and shape.
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
-from torch.nn import functional
 
 from aptv2.errors import InputError
-from aptv2.weights.checkpoints import Checkpoint, read_checkpoint
+from aptv2.weights.bodies import resize_grid
+from aptv2.weights.checkpoints import Checkpoint, expect, read_checkpoint
 from aptv2.weights.files import load_weights
 from aptv2.weights.recognise import TITLES, TRACKERS
 
@@ -46,11 +46,7 @@ def load_tracker_weights(network: nn.Module, name: str, source: str | Path) -> d
         raise InputError(
             f"{path}: holds {title}, which follows no animal; give a tracker's weights"
         )
-    if checkpoint.network != name:
-        raise InputError(
-            f"{checkpoint.path}: holds {TITLES[checkpoint.network]}, not {TITLES[name]}; load it "
-            f"as '{checkpoint.network}'"
-        )
+    expect(checkpoint, name)
     load_weights(network, checkpoint.tensors, checkpoint.path)
     return checkpoint.about
 
@@ -124,14 +120,6 @@ def _from_pose(checkpoint: Checkpoint, own: dict[str, Tensor]) -> dict[str, Tens
         )
     for kind, wanted in _GRIDS.items():
         if f"positions.{kind}" in own:
-            tensors[f"positions.{kind}"] = _resized(patches, grid, wanted)
+            fits = grid == wanted
+            tensors[f"positions.{kind}"] = patches if fits else resize_grid(patches, grid, wanted)
     return tensors
-
-
-def _resized(positions: Tensor, grid: tuple[int, int], wanted: tuple[int, int]) -> Tensor:
-    """Position embeddings (1, rows * columns, C) for another grid, bicubic as OSTrack does it."""
-    if grid == wanted:
-        return positions
-    picture = positions.unflatten(1, grid).permute(0, 3, 1, 2).float()
-    picture = functional.interpolate(picture, wanted, mode="bicubic", align_corners=False)
-    return picture.flatten(2).transpose(1, 2)
