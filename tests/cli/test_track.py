@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +42,9 @@ class CornerPose:
 
 
 @pytest.fixture(autouse=True)
-def asked_for(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+def asked_for(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[Any, ...]]]:
     """Small networks in place of the real ones; gives what was asked for."""
+    pipeline._pose_network.cache_clear()
     calls: list[tuple[Any, ...]] = []
 
     def loader(network: Any) -> Callable[..., Any]:
@@ -55,7 +56,8 @@ def asked_for(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
 
     monkeypatch.setattr(pipeline, "load_detector", loader(RedFinder()))
     monkeypatch.setattr(pipeline, "load_pose_model", loader(CornerPose()))
-    return calls
+    yield calls
+    pipeline._pose_network.cache_clear()  # else the next module's videos get these corners
 
 
 @pytest.fixture
