@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from click.core import ParameterSource
 
 from aptv2.cli.score import Suppression
 
@@ -26,7 +27,12 @@ class Subset(str, Enum):
     hard = "hard"
 
 
+# Options that mean nothing where a tracker is tested alone.
+_OF_POSES = ("flip_test", "oks_nms", "resamples", "devices", "resume")
+
+
 def run_test(
+    context: typer.Context,
     recipe: Annotated[
         str | None,
         typer.Argument(
@@ -121,8 +127,10 @@ def run_test(
     if recipe is None:
         if tracker is None:
             raise InputError("give a recipe or a network's name, or --tracker to test one alone.")
-        if resume:
-            raise InputError("--resume: a tracker tested alone begins anew; leave it out.")
+        for name in _OF_POSES:
+            if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+                option = "--" + name.replace("_", "-")
+                raise InputError(f"{option}: a tracker tested alone has no use for it.")
         clips = part_of(read_clips(data, split.value), subset.value)
         follower = aptv2.load_tracker(tracker, tracker_weights, device, dtype)  # type: ignore[arg-type]
         print_box_report(score_boxes(follower, clips, output, progress=True))

@@ -9,6 +9,8 @@ from aptv2.errors import InputError
 
 # Names of SLURM jobs in which commands are typed, so that nothing was started for them.
 _BY_HAND = ("bash", "interactive")
+# Unlike SLURM_NTASKS, srun alone sets this: sbatch may ask for tasks and start one process.
+_STARTED_BY_SRUN = "SLURM_STEP_NUM_TASKS"
 
 
 class Launch(NamedTuple):
@@ -29,7 +31,8 @@ def launch(devices: int | None = None, nodes: int | None = None) -> Launch:
     Raises
     ------
     InputError
-        Where something else was started than is asked for.
+        Where something else was started than is asked for, or one process of a SLURM job whose
+        others it would wait for.
     """
     started = _started()
     if started is None:
@@ -55,12 +58,8 @@ def refuse_launchers(command: str) -> None:
         Where torchrun or srun started this process beside others.
     """
     said = os.environ
-    # Unlike SLURM_NTASKS, srun alone sets this: sbatch may ask for tasks and start one process.
-    launcher, variable = (
-        ("torchrun", "WORLD_SIZE")
-        if "TORCHELASTIC_RUN_ID" in said
-        else ("srun", "SLURM_STEP_NUM_TASKS")
-    )
+    torchrun = "TORCHELASTIC_RUN_ID" in said
+    launcher, variable = ("torchrun", "WORLD_SIZE") if torchrun else ("srun", _STARTED_BY_SRUN)
     count = int(said.get(variable, 1))
     if count > 1:
         raise InputError(
@@ -76,6 +75,11 @@ def _started() -> tuple[str, Launch] | None:
         devices = int(said["LOCAL_WORLD_SIZE"])
         return "torchrun", Launch(devices, int(said["WORLD_SIZE"]) // devices)
     if "SLURM_NTASKS" in said and said.get("SLURM_JOB_NAME") not in _BY_HAND:
-        nodes = int(said.get("SLURM_NNODES", 1))
-        return "SLURM", Launch(int(said["SLURM_NTASKS"]) // nodes, nodes)
+        tasks, nodes = int(said["SLURM_NTASKS"]), int(said.get("SLURM_NNODES", 1))
+        if tasks > 1 and _STARTED_BY_SRUN not in said:
+            raise InputError(
+                f"this SLURM job has {tasks} tasks, but one process of it was started, which would "
+                "wait for the others; put srun before the command"
+            )
+        return "SLURM", Launch(tasks // nodes, nodes)
     return None

@@ -106,7 +106,9 @@ def test_it_refuses_before_it_follows(got10k: Path, tmp_path: Path) -> None:
     ("options", "words"),
     [
         ([], "give a recipe or a network's name, or --tracker"),
-        (["--tracker", "lite", "--resume"], "begins anew"),
+        (["--tracker", "lite", "--resume"], "--resume: a tracker tested alone has no use"),
+        (["--tracker", "lite", "--no-flip-test"], "--flip-test: a tracker tested alone"),
+        (["--tracker", "lite", "--devices", "2"], "--devices: a tracker tested alone"),
         (["--tracker", "lite", "--data", "nowhere"], "does not exist"),
     ],
 )

@@ -20,7 +20,8 @@ from aptv2.training.report import read_curves
 from aptv2.weights import read_weights
 
 TORCHRUN = {"TORCHELASTIC_RUN_ID": "1", "LOCAL_WORLD_SIZE": "4", "WORLD_SIZE": "8"}
-SLURM = {"SLURM_NTASKS": "8", "SLURM_NNODES": "2", "SLURM_JOB_NAME": "train"}
+BATCH_SCRIPT = {"SLURM_NTASKS": "8", "SLURM_NNODES": "2", "SLURM_JOB_NAME": "train"}
+SLURM = {**BATCH_SCRIPT, "SLURM_STEP_NUM_TASKS": "8"}
 # Nothing hangs on which pictures share a device: batch norms rest.
 RECIPE = {
     "model": {"name": "vitpose_s", "drop_path": 0, "frozen_norms": True},
@@ -63,6 +64,15 @@ class TestCount:
         with pytest.raises(InputError, match="not 4 on each of 1; leave --devices and --nodes out"):
             launch(nodes=1)
 
+    def test_a_slurm_job_without_srun(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name, value in BATCH_SCRIPT.items():
+            monkeypatch.setenv(name, value)
+        with pytest.raises(InputError, match="put srun before the command"):
+            launch()
+        monkeypatch.setenv("SLURM_NTASKS", "1")
+        monkeypatch.setenv("SLURM_NNODES", "1")
+        assert launch() == Launch(1, 1)
+
     def test_a_slurm_job_in_which_commands_are_typed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for name, value in {**SLURM, "SLURM_JOB_NAME": "bash"}.items():
             monkeypatch.setenv(name, value)
@@ -72,7 +82,7 @@ class TestCount:
 class TestRefusedLaunchers:
     @pytest.mark.parametrize(
         ("launcher", "environment"),
-        [("torchrun", TORCHRUN), ("srun", {**SLURM, "SLURM_STEP_NUM_TASKS": "8"})],
+        [("torchrun", TORCHRUN), ("srun", SLURM)],
     )
     def test_a_command_that_starts_its_own_processes(
         self, launcher: str, environment: dict[str, str]
@@ -88,13 +98,18 @@ class TestRefusedLaunchers:
 
     @pytest.mark.parametrize(
         "environment",
-        [{}, SLURM, {"SLURM_STEP_NUM_TASKS": "1"}, {"TORCHELASTIC_RUN_ID": "1", "WORLD_SIZE": "1"}],
+        [
+            {},
+            BATCH_SCRIPT,
+            {"SLURM_STEP_NUM_TASKS": "1"},
+            {"TORCHELASTIC_RUN_ID": "1", "WORLD_SIZE": "1"},
+        ],
         ids=["by hand", "a batch script", "one task", "one process"],
     )
     def test_one_process_is_none_of_several(
         self, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        for name in (*TORCHRUN, "SLURM_STEP_NUM_TASKS"):
+        for name in (*TORCHRUN, *SLURM):
             monkeypatch.delenv(name, raising=False)
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
@@ -103,7 +118,7 @@ class TestRefusedLaunchers:
 
 def alone() -> dict[str, str]:
     """The environment of a process that nobody started beside others."""
-    of_launchers = {*TORCHRUN, *SLURM, "SLURM_STEP_NUM_TASKS"}
+    of_launchers = {*TORCHRUN, *SLURM}
     return {name: value for name, value in os.environ.items() if name not in of_launchers}
 
 
