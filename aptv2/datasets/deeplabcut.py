@@ -27,7 +27,14 @@ import yaml
 
 from aptv2.datasets.coco import is_animal17
 from aptv2.datasets.hdf5 import is_hdf5
-from aptv2.datasets.names import entries, fault_of, is_file, subfolders, track_numbers
+from aptv2.datasets.names import (
+    animal_names,
+    entries,
+    fault_of,
+    is_file,
+    subfolders,
+    track_numbers,
+)
 from aptv2.datasets.pandas_hdf5 import read_pandas
 from aptv2.datasets.records import read_bytes, read_text
 from aptv2.errors import InputError
@@ -52,6 +59,12 @@ class _Labels(NamedTuple):
         """Whether joints have a likelihood."""
         return any(axis == "likelihood" for _, _, axis in self.columns)
 
+    @property
+    def individuals(self) -> list[str]:
+        """The animals in the order of the columns; "" where there is one without a name."""
+        found = list(dict.fromkeys(individual for individual, _, _ in self.columns))
+        return [one for one in found if one != "single"] if len(found) > 1 else found
+
 
 def is_deeplabcut(path: Path) -> bool:
     """Whether a file holds DeepLabCut labels, or a folder such files."""
@@ -75,10 +88,10 @@ def read_deeplabcut(path: str | Path) -> PoseTable:
     PoseTable
         A clip is a video, numbered from 1 in the order of their names; `frames.indices` is the
         number in the image's name, or the frame's; a track is an individual, numbered as
-        :func:`aptv2.datasets.names.track_numbers` says. Joints that belong to no animal (of the
-        individual `single` beside others) are left out. The third number of a joint is its
-        likelihood, or 2 where it is labelled. An animal's score is the mean likelihood of its
-        joints. A box is the one around the joints, as
+        :func:`aptv2.datasets.names.track_numbers` says, and `names` has its name. Joints that
+        belong to no animal (of the individual `single` beside others) are left out. The third
+        number of a joint is its likelihood, or 2 where it is labelled. An animal's score is the
+        mean likelihood of its joints. A box is the one around the joints, as
         :meth:`aptv2.tables.PoseTable.with_joint_boxes` makes it. The root of predictions is the
         video, where it lies beside the file.
 
@@ -105,7 +118,18 @@ def read_deeplabcut(path: str | Path) -> PoseTable:
         tracks=np.concatenate([tracks for _, _, tracks in parts]),
         skeleton=skeleton,
         root=root,
+        names=_names(files),
     ).with_joint_boxes()
+
+
+def _names(files: Sequence[_Labels]) -> dict[int, str]:
+    """The names of individuals that are the same in all files."""
+    given = [animal_names(file.individuals, track_numbers(file.individuals)) for file in files]
+    return {
+        number: name
+        for number, name in given[0].items()
+        if all(names.get(number) == name for names in given)
+    }
 
 
 def _frames(files: Sequence[_Labels]) -> tuple[Frames, Path | None]:
@@ -258,9 +282,7 @@ def _limbs(root: Path | None, names: Sequence[str]) -> tuple[tuple[int, int], ..
 def _animals(file: _Labels, skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rows of one file: frame (from 0), joints (N, K, 3) and track."""
     place = {column: index for index, column in enumerate(file.columns)}
-    individuals = list(dict.fromkeys(individual for individual, _, _ in file.columns))
-    if len(individuals) > 1:
-        individuals = [individual for individual in individuals if individual != "single"]
+    individuals = file.individuals
     frames, joints, tracks = [], [], []
     for track, individual in zip(track_numbers(individuals), individuals, strict=True):
         names = [joint for one, joint, axis in file.columns if one == individual and axis == "x"]

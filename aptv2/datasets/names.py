@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -119,10 +121,23 @@ def name_fault(name: str) -> str:
 def track_numbers(names: Sequence[str]) -> list[int]:
     """Numbers of named tracks: those in their names, as in `track7` or `track_7`.
 
-    Where a name has none, or two have the same, they are numbered from 1 in their order.
+    The others get the numbers that are left, from 1 in their order; all do where two names have
+    the same number.
     """
     found = [re.fullmatch(r"track[ _-]?([0-9]{1,9})", name.lower()) for name in names]
-    numbers = [int(match[1]) for match in found if match]
-    if len(set(numbers)) == len(names):
-        return numbers
-    return list(range(1, len(names) + 1))
+    numbers = [int(match[1]) if match else None for match in found]
+    known = {number for number in numbers if number is not None}
+    if len(known) < len(names) - numbers.count(None):
+        return list(range(1, len(names) + 1))
+    free = (number for number in count(1) if number not in known)
+    return [next(free) if number is None else number for number in numbers]
+
+
+def animal_names(names: Sequence[str], numbers: Sequence[int]) -> dict[int, str]:
+    """The names of tracks, by number, that people gave: once each, and none that a number says."""
+    given = Counter(names)
+    return {
+        number: name
+        for number, name in zip(numbers, names, strict=True)
+        if given[name] == 1 and not name_fault(name)
+    }

@@ -18,7 +18,7 @@ import numpy as np
 
 from aptv2.datasets.coco import find_root, is_animal17
 from aptv2.datasets.hdf5 import is_hdf5, open_hdf5
-from aptv2.datasets.names import fault_of, is_file, track_numbers
+from aptv2.datasets.names import animal_names, fault_of, is_file, track_numbers
 from aptv2.errors import InputError
 from aptv2.skeleton import ANIMAL17, Skeleton, pairs_by_name
 from aptv2.tables import Frames, PoseTable
@@ -56,9 +56,10 @@ def read_sleap(path: str | Path, predictions: bool | None = None) -> PoseTable:
     PoseTable
         The frames with animals; a clip is a video, numbered from 1. A person's joint has
         visibility 2, or 1 where SLEAP says that it is hidden; the third number of a predicted one
-        is its score. A track is numbered as :func:`aptv2.datasets.names.track_numbers` says. A
-        box is the one around the joints. The root is the video, where one of the name that the
-        file gives lies beside it. Times are known where the file says the frame rate.
+        is its score. A track is numbered as :func:`aptv2.datasets.names.track_numbers` says, and
+        `names` has its name. A box is the one around the joints. The root is the video, where one
+        of the name that the file gives lies beside it. Times are known where the file says the
+        frame rate.
 
     Raises
     ------
@@ -88,7 +89,8 @@ def _check_points(file: Any, path: Path) -> None:
 
 def _table(labels: Any, path: Path, predictions: bool | None) -> PoseTable:
     skeleton = _skeleton(labels.skeletons, path)
-    numbers = track_numbers([track.name for track in labels.tracks])
+    names = [track.name or "" for track in labels.tracks]
+    numbers = track_numbers(names)
     track_of = {id(track): number for track, number in zip(labels.tracks, numbers, strict=True)}
     if predictions is None:
         predictions = not any(frame.user_instances for frame in labels)
@@ -118,6 +120,7 @@ def _table(labels: Any, path: Path, predictions: bool | None) -> PoseTable:
         tracks=tracks,
         skeleton=skeleton,
         root=_root(videos, frames.names, path),
+        names=animal_names(names, numbers),
     )
     if not (np.abs(table.joints) < _LARGEST).all() or np.isinf(table.scores).any():
         raise InputError(f"{path}: a joint or score is infinite or beyond all bounds; {_HINT}.")

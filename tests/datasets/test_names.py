@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aptv2.datasets.names import fault_of, natural_key
+from aptv2.datasets.names import animal_names, fault_of, natural_key, track_numbers
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a/b..c/1.jpg", "a b/é√.jpg", "..a", "ab:c", "", "猫/1"])
@@ -37,3 +37,22 @@ def test_any_names_can_be_put_in_order(names: list[str]) -> None:
 def test_numbers_in_names_count_as_numbers(numbers: list[int]) -> None:
     names = [f"img{number}.png" for number in sorted(numbers)]
     assert sorted(names, key=natural_key) == names
+
+
+@pytest.mark.parametrize(
+    ("names", "numbers"),
+    [
+        (["track7", "Track_2"], [7, 2]),
+        (["Flora", "track1", "Bella", "track3"], [2, 1, 4, 3]),
+        (["Flora", "Bella"], [1, 2]),
+        (["track1", "track-1", "Flora"], [1, 2, 3]),
+        ([], []),
+    ],
+)
+def test_numbers_of_tracks(names: list[str], numbers: list[int]) -> None:
+    assert track_numbers(names) == numbers
+
+
+def test_names_that_people_gave() -> None:
+    names = ["Flora", "track3", "7", "", "single", "twin", "twin", "a/b"]
+    assert animal_names(names, range(1, 9)) == {1: "Flora"}

@@ -89,6 +89,24 @@ def assert_same(found: PoseTable, table: PoseTable, atol: float, tracks: bool = 
 
 
 @pytest.mark.parametrize(
+    ("format", "module"), [("dlc", "tables"), ("dlc-csv", "csv"), ("slp", "sleap_io")]
+)
+def test_names_of_animals_come_back(format: str, module: str, tmp_path: Path) -> None:
+    pytest.importorskip(module)
+    table = PoseTable.make(
+        Frames.make(indices=[0]),
+        [0, 0, 0],
+        joints=np.full((3, 17, 3), 0.5),
+        tracks=[2, 3, 7],
+        names={2: "Flora", 3: "Bella, the old"},
+        root=Path("clip.mp4"),
+    )
+    found = read_annotations(write(table, format, tmp_path, "clip"))
+    assert found.tracks.tolist() == [1, 2, 7]
+    assert found.names == {1: "Flora", 2: "Bella, the old"}
+
+
+@pytest.mark.parametrize(
     ("format", "module", "atol"),
     [("dlc", "tables", 1e-4), ("dlc-csv", "csv", 1e-4), ("slp", "sleap_io", 1e-4)],
 )
