@@ -2,7 +2,7 @@
 
     aptv2 train recipes/vitposetrack_s.yaml --data ../shared/data -o runs/joint
     aptv2 train recipes/vitposetrack_s.yaml --data ../shared/data -o runs/pose \\
-        'stages.0.tasks={pose: {batch: 16, size: [256, 192], weight: 100}}'
+        'stages.0.tasks={pose: {batch: 16, size: [256, 192], weight: 500}}'
     python bench/joint_training.py runs/joint runs/pose
 
 Both see the same pose crops in the same order, as many a step. Tracking: the animal of each

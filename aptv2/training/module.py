@@ -120,7 +120,8 @@ class StageTraining(lightning.LightningModule):
         if task == "pose":
             assert isinstance(network, ViTPoseTrack)
             return crop_loss(network, batch, sigma)
-        return search_loss(network, batch, sigma, pose.weight if pose else None)
+        fused = self.stage.tasks["tracking"].fused_weight
+        return search_loss(network, batch, sigma, fused or (pose.weight if pose else None))
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         super().optimizer_step(*args, **kwargs)

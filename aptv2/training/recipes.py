@@ -94,6 +94,8 @@ class Task(_Strict):
         tuple[Side, Side], BeforeValidator(lambda v: (v, v) if isinstance(v, int) else v)
     ] = (256, 256)
     weight: Positive = 1.0
+    # Of the poses that a ViTPoseTrack reads from search pictures; default: that of the pose task.
+    fused_weight: Positive | None = None
     samples: Whole | None = None  # tracking pairs of an epoch; lite: as many as photographs
 
 
@@ -173,6 +175,10 @@ class Recipe(_Strict):
                 raise ValueError(f"data.pairs: {where} trains {others[0]}, which needs pairs")
             if others and self.model.name != "lite" and stage.tasks["tracking"].samples is None:
                 raise ValueError(f"{where}.tasks.tracking.samples: say how many pairs an epoch has")
+            fused = {name for name, task in stage.tasks.items() if task.fused_weight}
+            if fused and (fused != {"tracking"} or "pose" not in stage.tasks):
+                place = f"{where}.tasks.{min(fused)}.fused_weight"
+                raise ValueError(f"{place}: is one of tracking, beside a pose task")
             if stage.layer_decay and not self.model.name.startswith("vit"):
                 raise ValueError(f"{where}.layer_decay: {self.model.name} is no ViT")
             if list(stage.steps) != sorted(set(stage.steps)):
