@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from click.core import ParameterSource
 
 from aptv2.cli.score import Suppression
 
@@ -71,7 +70,7 @@ def run_test(
     ] = None,
     tracker: Annotated[
         str | None,
-        typer.Option(help="Follow every animal from its first box with this tracker: lite."),
+        typer.Option(help="Follow every animal from its first box: lite, vittrack_b, …"),
     ] = None,
     tracker_weights: Annotated[
         Path | None, typer.Option(help="The tracker's weights.", show_default="the published ones")
@@ -121,14 +120,16 @@ def run_test(
         raise InputError("--tracker and --boxes: both give boxes; choose one.")
     if tracker_weights and not tracker:
         raise InputError("--tracker-weights: give the tracker's name with --tracker.")
-    stems = [Path(recipe).stem] if recipe else []
-    run = "-".join(["test", *stems, *filter(None, [tracker]), split.value, subset.value])
+    stems = [Path(each).stem for each in (recipe, tracker) if each]
+    run = "-".join(["test", *stems, split.value, subset.value])
     output = output or Path("runs", run)
     if recipe is None:
         if tracker is None:
             raise InputError("give a recipe or a network's name, or --tracker to test one alone.")
         for name in _OF_POSES:
-            if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            source = context.get_parameter_source(name)
+            # By name: newer Typers have a copy of Click, with an enum of its own.
+            if source is not None and source.name == "COMMANDLINE":
                 option = "--" + name.replace("_", "-")
                 raise InputError(f"{option}: a tracker tested alone has no use for it.")
         clips = part_of(read_clips(data, split.value), subset.value)

@@ -31,11 +31,11 @@ def read_got10k(folder: str | Path) -> PoseTable:
     """Read one clip folder, a split, or the whole data set as one table.
 
     Clips are numbered from 1 in the order of their names (those of `train` first, then `val` and
-    `test`), the object is track 1 of each, and its
-    `object_class` becomes the species. A frame whose object is absent or wholly covered stays as
-    a frame without a row. A clip without `absence.label`, `cover.label` or `meta_info.ini` is
-    read as wholly visible, of unknown size and class (a missing `absence.label` gives a warning);
-    `groundtruth.txt` may hold the first box alone, as in GOT-10k's test split.
+    `test`), the object is track 1 of each, and its `object_class` becomes the species. A frame
+    whose object is absent or wholly covered stays as a frame without a row. A clip without
+    `absence.label`, `cover.label` or `meta_info.ini` is read as wholly visible, of unknown size and
+    class (a missing `absence.label` gives a warning); `groundtruth.txt` may hold the first box
+    alone, as in GOT-10k's test split.
 
     Raises
     ------

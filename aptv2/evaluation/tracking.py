@@ -89,16 +89,16 @@ def _metrics() -> dict[str, Any]:
 def check_tracks(table: PoseTable, what: str) -> None:
     """Raise an InputError where an animal has no box or track, or a track is twice in a frame."""
     if (table.tracks == -1).any():
-        raise InputError(f"The {what} hold animals without a track number; give each its own.")
+        raise InputError(f"Some animals of the {what} have no track number; give each its own.")
     if np.isnan(table.boxes).any():
-        raise InputError(f"The {what} hold animals without a box; give each one.")
+        raise InputError(f"Some animals of the {what} have no box; give each one.")
     pairs, counts = np.unique(
         np.stack([table.frame, table.tracks], axis=1), axis=0, return_counts=True
     )
     if (counts > 1).any():
         frame, track = pairs[counts.argmax()]
         raise InputError(
-            f"The {what} have track {track} twice in the frame with image id "
+            f"Track {track} of the {what} stands twice in the frame with image id "
             f"{table.frames.ids[frame]}; a track is one animal."
         )
 

@@ -148,6 +148,8 @@ def track_video(
     fused = pose == "fused"
     if fused:
         _check_fused(first, flip_test, pose_weights)
+    if first is None and ((isinstance(tracker, str) and tracker != "lite") or tracker_weights):
+        raise InputError("--tracker: follows animals from their first boxes, so give --boxes too")
     if isinstance(tracker, str) and first is not None:
         tracker = load_tracker(tracker, tracker_weights, device, dtype, pose=fused)
     if isinstance(pose, str) and not fused:

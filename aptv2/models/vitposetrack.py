@@ -3,8 +3,8 @@
 The paper says of its ViTPoseTrack that one plain ViT serves tracking and pose, and no more; what
 follows is our reconstruction.
 
-Shared: patch embedding, blocks and last norm, that is 97 of 100 parameters. Both tasks have to
-find animal parts whatever the species, and MAE's ViT is a good start for both.
+Shared: patch embedding, blocks and last norm; of 100 parameters 89 in B, 96 in L, 77 in S. Both
+tasks have to find animal parts whatever the species, and MAE's ViT is a good start for both.
 
 Not shared, since it cannot be:
 

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from aptv2.datasets import read_annotations
-from aptv2.datasets.got10k_results import clip_names, only_track
+from aptv2.datasets.got10k_results import clip_frames, clip_names, only_track
 from aptv2.datasets.records import check_there
+from aptv2.errors import InputError
 from aptv2.evaluation import score_followed
 from aptv2.export.folders import refuse_used
 from aptv2.export.got10k import write_got10k_results
@@ -62,6 +63,12 @@ def score_boxes(
     refuse_used(Path(output))
     for clip, name in clip_names(truth).items():
         only_track(truth, clip, name)
+        first = clip_frames(truth, clip)[0]
+        if first not in truth.frame:
+            raise InputError(
+                f"{truth.root}, {truth.frames.names[first]}: the animal of clip {name} is out of "
+                "sight in its first frame; begin the clip where its box is known"
+            )
     seconds = np.zeros(len(truth.frames))
     followed = follow_annotated(truth, tracker, progress, seconds.__setitem__)
     write_got10k_results(followed, output, seconds)

@@ -69,6 +69,10 @@ def _tracking_network(recipe: Recipe, skeleton: Skeleton) -> ViTTrack:
         tensors, prefix = read_weights(EMBEDDED)[0], "body.net."
         own = stem.net.state_dict()
         stem.net.load_state_dict({name: tensors[prefix + name] for name in own})
+    elif isinstance(stem, ConvolutionalStem) and init in PUBLISHED:
+        raise InputError(
+            f"init: there are no weights of {name} called '{init}'; known are in1k and embedded"
+        )
     elif init != RANDOM:
         # Published is ViTPose, and MAE's body under its name.
         source = f"vitpose_{name[-1]}-{init}" if init in PUBLISHED else init

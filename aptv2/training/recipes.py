@@ -186,6 +186,9 @@ class Recipe(_Strict):
             pose = stage.tasks.get("pose")
             if pose and self.model.name.startswith("vitposetrack") and pose.size != (256, 192):
                 raise ValueError(f"{where}.tasks.pose.size: {self.model.name} takes 256 x 192")
+            tracking = stage.tasks.get("tracking")
+            if tracking and self.model.name.startswith("vit") and tracking.size != (256, 256):
+                raise ValueError(f"{where}.tasks.tracking.size: {self.model.name} takes 256 x 256")
             square = stage.tasks.get("detection")
             if square and square.size[0] != square.size[1]:
                 raise ValueError(f"{where}.tasks.detection.size: must be square")

@@ -199,7 +199,7 @@ def _recognise(
     tensors = select_expert(tensors, expert)
     network = network_name(tensors)
     if network is None:
-        raise InputError(f"no pose network that is known here; {stranger(tensors)}")
+        raise InputError(f"no network that is known here; {stranger(tensors)}")
     joints = joint_count(tensors)
     if joints is None and network not in TRACKERS:
         tensors = bodies.body_parts(tensors)
@@ -213,7 +213,7 @@ def _renamed(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], str]:
         return from_ostrack(tensors), "OSTrack"
     looks = stranger(tensors)
     if looks.startswith("it looks like"):
-        raise InputError(f"no pose network that is known here; {looks}")
+        raise InputError(f"no network that is known here; {looks}")
     if any(name.startswith("body.") for name in tensors):
         if any(name.startswith(_MMPOSE) for name in tensors):
             raise InputError(
@@ -227,7 +227,7 @@ def _renamed(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], str]:
         return from_mmpose(tensors), "mmpose"
     if bodies.is_bare_body(tensors):
         return bodies.from_bare_body(tensors), "ImageNet"
-    raise InputError(f"no pose network that is known here; {looks}")
+    raise InputError(f"no network that is known here; {looks}")
 
 
 def _without_copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

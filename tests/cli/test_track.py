@@ -108,6 +108,7 @@ def test_options_reach_the_pipeline(
         (["clip.mp4", "-o", "text.mp4"], "Error: text.mp4: results cannot be written here"),
         (["clip.mp4", "-o", "out", "--export", "dlx"], "did you mean dlc?"),
         (["clip.mp4", "-o", "out", "--boxes", "no.csv"], "Error: no.csv: cannot be read"),
+        (["clip.mp4", "-o", "out", "--tracker", "vittrack_b"], "so give --boxes too"),
     ],
 )
 def test_bad_input_is_one_sentence_and_code_2(

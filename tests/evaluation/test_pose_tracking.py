@@ -103,7 +103,7 @@ def test_nothing_found_and_nothing_to_find() -> None:
     assert math.isnan(score_pose_tracking(truth[:0], truth[:0])["MOTA"])
     with pytest.raises(InputError, match="no annotated joints"):
         score_pose_tracking(truth[:0], truth)
-    with pytest.raises(InputError, match="predictions hold animals without a track number"):
+    with pytest.raises(InputError, match="animals of the predictions have no track number"):
         score_pose_tracking(truth, replace(truth, tracks=np.full(8, -1)))
 
 

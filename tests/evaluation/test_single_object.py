@@ -205,7 +205,7 @@ def test_what_cannot_be_scored() -> None:
     truth = PoseTable.make(Frames.make(2), [0, 1], boxes=TRUTH[:2], tracks=[1, 1])
     with pytest.raises(InputError, match="none of the ground truth's tracks"):
         score_followed(truth, replace(truth, tracks=np.array([2, 2])))
-    with pytest.raises(InputError, match="predictions hold animals without a box"):
+    with pytest.raises(InputError, match="animals of the predictions have no box"):
         score_followed(truth, replace(truth, boxes=np.full((2, 4), np.nan, np.float32)))
-    with pytest.raises(InputError, match="track 1 twice"):
+    with pytest.raises(InputError, match="Track 1 of the predictions stands twice"):
         score_followed(truth, replace(truth, frame=np.array([0, 0])))

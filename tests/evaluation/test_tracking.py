@@ -319,11 +319,11 @@ def test_files_do_as_well_as_tables(tmp_path: Path) -> None:
 
 def test_what_cannot_be_scored() -> None:
     truth = walk()
-    with pytest.raises(InputError, match="predictions hold animals without a track number"):
+    with pytest.raises(InputError, match="animals of the predictions have no track number"):
         score_tracking(truth, replace(truth, tracks=np.full(8, -1)))
-    with pytest.raises(InputError, match="ground truth hold animals without a box"):
+    with pytest.raises(InputError, match="animals of the ground truth have no box"):
         score_tracking(replace(truth, boxes=np.full((8, 4), np.nan)), truth)
-    with pytest.raises(InputError, match="predictions have track 3 twice in the frame with image"):
+    with pytest.raises(InputError, match="Track 3 of the predictions stands twice"):
         score_tracking(truth, replace(truth, tracks=np.full(8, 3)))
     with pytest.raises(InputError, match="image id 9 is not in the ground truth"):
         score_tracking(truth, replace(truth, frames=Frames.make(ids=[1, 2, 3, 9])))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -99,6 +101,58 @@ def test_the_command_interrupted_and_resumed(
     table = read_annotations(files[0])
     assert len(table) == 46 + 44
     assert np.unique(table.boxes, axis=0).shape[0] > 40  # they moved
+
+
+# The command, with a checkpoint every 8 frames; it kills itself while it follows the 20th.
+KILLED = """
+import os, signal, sys
+import torch
+from aptv2.cli.main import app
+from aptv2.inference import results
+from aptv2.models.ostrack import ViTTracker
+
+def step(self, frame):
+    steps.append(frame)
+    if len(steps) == 20:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return plain(self, frame)
+
+torch.set_num_threads(int(sys.argv.pop(1)))
+results.CHECKPOINT_FRAMES = 8
+steps, plain, ViTTracker.step = [], ViTTracker.step, step
+app()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs a signal that kills")
+def test_the_command_killed_and_resumed(
+    two_animals: SimpleNamespace,
+    boxes: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def arguments(name: str) -> list[str]:
+        options = ["--tracker", "vitposetrack_s", "--tracker-weights", str(weights)]
+        options += ["--pose", "fused", "--boxes", str(boxes), "--no-video", "--device", "cpu"]
+        return ["track", str(two_animals.path), "-o", str(tmp_path / name), *options]
+
+    def step(self: ViTTracker, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        steps.append(len(steps))
+        return plain(self, frame)
+
+    weights, steps, plain = weights_file(tmp_path), [], ViTTracker.step
+    assert CliRunner().invoke(app, arguments("whole")).exit_code == 0
+    command = [sys.executable, "-c", KILLED, str(torch.get_num_threads()), *arguments("out")]
+    assert subprocess.run(command, timeout=300, check=False).returncode == -signal.SIGKILL
+    assert not list((tmp_path / "out").glob("clip.*"))
+    monkeypatch.setattr(ViTTracker, "step", step)
+    resumed = CliRunner().invoke(app, [*arguments("out"), "--resume"])
+    assert resumed.exit_code == 0, resumed.output
+    assert len(steps) == 30  # of 46 frames 16 were in the last checkpoint
+    for name in ("clip.tracks.json", "clip.csv"):
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"clip.tracks.json", "clip.csv"}
 
 
 @pytest.mark.parametrize("pose", ["fused", "lite"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,10 @@ import pytest
 import torch
 
 import aptv2
+from aptv2 import crops
 from aptv2.errors import InputError
 from aptv2.models import paper, vitposetrack
-from aptv2.models.ostrack import ViTTracker
+from aptv2.models.ostrack import ViTTracker, _joints_inside, crop_squares
 from aptv2.models.pose import normalise
 from aptv2.models.vit import PatchEmbed
 from aptv2.models.vitposetrack import SharedPose, ViTPoseTrack
@@ -52,37 +54,40 @@ class TestShapes:
         assert pose(torch.randn(2, 3, 256, 192)).shape == (2, 17, 64, 48)
         assert pose.predict(frames[0], BOX, flip=True).shape == (1, 17, 3)
 
-    @pytest.mark.parametrize("name", vitposetrack.NAMES)
-    def test_only_few_parts_belong_to_one_task(self, name: str) -> None:
+    @pytest.mark.parametrize(
+        ("name", "share"),
+        [("vitposetrack_s", 0.77), ("vitposetrack_b", 0.89), ("vitposetrack_l", 0.96)],
+    )
+    def test_only_few_parts_belong_to_one_task(self, name: str, share: float) -> None:
         with torch.device("meta"):
             parts = dict(vitposetrack.build(name).named_parameters())
         owners = {name.split(".")[0] for name in parts}
-        assert owners <= {"body", "positions", "centre", "pose"}
+        assert owners == {"body", "positions", "centre", "pose"}
         shared = sum(p.numel() for key, p in parts.items() if key.startswith("body."))
-        assert shared / sum(p.numel() for p in parts.values()) > 0.55
+        assert round(shared / sum(p.numel() for p in parts.values()), 2) == share
 
 
 class TestFused:
     def test_joints_lie_in_the_animals_own_place(
         self, network: ViTPoseTrack, frames: list[np.ndarray]
     ) -> None:
+        network = copy.deepcopy(network)
+        network.centre.size[-1].bias.fill_(-2)  # boxes that stay well inside the frame
         tracker = ViTTracker(network, pose=True)
-        tracker.start(frames[0], np.concatenate([BOX, BOX + 30]))
+        tracker.start(frames[0], np.concatenate([BOX, BOX - [30, 20, 0, 0]]))
         for frame in frames[1:]:
             found = tracker.step(frame)[0]
             assert tracker.joints.shape == (2, 17, 3)
             assert tracker.joints.dtype == np.float32
         assert np.isfinite(tracker.joints).all()
-        # Boxes here end at the frame, so the pose crop is compared generously.
-        reach = np.tile(np.maximum(found[:, 2:], 100), 1)
+        assert (found[:, :2] > 0).all()
+        assert (found[:, :2] + found[:, 2:] < SIZE[::-1]).all()
         middle = found[:, :2] + found[:, 2:] / 2
-        assert (np.abs(tracker.joints[..., :2] - middle[:, None]) < 2 * reach[:, None]).all()
+        away = np.abs(tracker.joints[..., :2] - middle[:, None])
+        assert (away < found[:, None, 2:] * crops.PADDING / 2 + 3).all()  # a heatmap's cell
 
     def test_a_peak_in_the_search_is_there_in_the_frame(self) -> None:
         """A heatmap cell, through the search crop, to the frame's pixel."""
-        from aptv2 import crops
-        from aptv2.models.ostrack import _joints_inside, crop_squares
-
         heatmaps = torch.zeros(1, 17, 64, 64)
         frame = np.zeros((*SIZE, 3), np.uint8)
         _, matrices = crop_squares(frame, BOX, 4.0, 256)

@@ -98,6 +98,9 @@ def test_it_refuses_before_it_follows(got10k: Path, tmp_path: Path) -> None:
     several = replace(truth, tracks=np.arange(len(truth)))
     with pytest.raises(InputError, match="doe has 4 animals; GOT-10k's results are of one"):
         score_boxes(tracker, several, tmp_path / "out")
+    (got10k / "val" / "doe" / "absence.label").write_text("1\n0\n0\n0\n")
+    with pytest.raises(InputError, match=r"00000001\.jpg: the animal of clip doe is out of"):
+        score_boxes(tracker, read_clips(got10k), tmp_path / "out")
     assert tracker.begun == 0
     assert not (tmp_path / "out").exists()
 

@@ -160,6 +160,7 @@ class TestRefused:
             ("vittrack_b", "data.pairs={clips: 0}", "greater than 0"),
             ("vittrack_b", "stages.0.tasks.tracking.samples=null", "how many pairs an epoch has"),
             ("vitposetrack_b", "stages.0.tasks.pose.size=256", "takes 256 x 192"),
+            ("vittrack_b", "stages.0.tasks.tracking.size=320", "takes 256 x 256"),
             ("vittrack_b", "stages.0.tasks.tracking.fused_weight=1", "beside a pose task"),
             (
                 "vitposetrack_b",
@@ -175,6 +176,11 @@ class TestRefused:
     def test_pairs_that_are_not_there(self, data: Path, tmp_path: Path) -> None:
         recipe = recipe_of("vittrack_b", "data.pairs={clips: 1, lasot: 1}")
         with pytest.raises(InputError, match="lasot"):
+            train(recipe, data, tmp_path / "run")
+
+    def test_published_weights_that_do_not_fit(self, data: Path, tmp_path: Path) -> None:
+        recipe = recipe_of("vitposetrack_s", "init=coco")
+        with pytest.raises(InputError, match="no weights of vitposetrack_s called 'coco'; known"):
             train(recipe, data, tmp_path / "run")
 
     def test_more_in_a_batch_than_pairs(self, data: Path, tmp_path: Path) -> None:
