@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from aptv2.errors import InputError
+from aptv2.models.tracker import LARGEST_BOX
 
 REQUIRED_COLUMNS = ("frame", "x", "y", "width", "height")
 TRACK_COLUMN = "track_id"
@@ -62,8 +63,9 @@ def read_boxes(path: str | Path, width: int, height: int) -> FirstBoxes:
     Raises
     ------
     InputError
-        Where a column is missing; a number is missing, not a number or not finite; a box is empty
-        or wholly outside the frame; a track number comes twice; or there are no boxes.
+        Where a column is missing; a number is missing, not a number or not finite; a box is
+        empty, wholly outside the frame or far larger; a track number comes twice; or there are no
+        boxes.
     """
     path = Path(path).expanduser()
     rows: list[tuple[int, list[float], int]] = []
@@ -122,11 +124,12 @@ class _Row:
         for column, side in (("width", width), ("height", height)):
             if side <= 0:
                 raise self.error(f"{column} {side:g} must be above 0")
+        box = f"the box x {x:g}, y {y:g}, width {width:g}, height {height:g}"
+        frame = f"the {frame_width} x {frame_height} frame"
         if x >= frame_width or y >= frame_height or x + width <= 0 or y + height <= 0:
-            raise self.error(
-                f"the box x {x:g}, y {y:g}, width {width:g}, height {height:g} lies outside the "
-                f"{frame_width} x {frame_height} frame"
-            )
+            raise self.error(f"{box} lies outside {frame}")
+        if width > LARGEST_BOX * frame_width or height > LARGEST_BOX * frame_height:
+            raise self.error(f"{box} is far larger than {frame}")
         return [x, y, width, height]
 
     def error(self, message: str) -> InputError:

@@ -79,6 +79,7 @@ class TestRefused:
             ("0,1,400,3,4", "lies outside"),
             ("0,-3,2,3,4", "lies outside"),
             ("0,1,-9,3,4", "lies outside"),
+            ("0,1,2,2561,4", "line 3: the box x 1, y 2, width 2561, height 4 is far larger than"),
             ("0,1,2,3", "line 3: 4 fields where the header has 5"),
             ("0,1,2,3,4,5", "line 3: 6 fields where the header has 5"),
             ("0;1;2;3;4", "line 3: 1 fields where the header has 5"),
