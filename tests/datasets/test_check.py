@@ -373,3 +373,16 @@ def test_a_release_of_other_species_is_not_held_against_the_published(shared: Pa
     report = check_data(shared / "data/davis/apt_layout")
     assert report.totals == []
     assert {f.title for f in report.findings if f.lost} == set()
+
+
+def test_sizes_that_nothing_tells_are_those_of_the_images(tmp_path: Path) -> None:
+    """GOT-10k's clips without `meta_info.ini`, say."""
+    for number, size in enumerate([(64, 48), (64, 48), (32, 24)], 1):
+        Image.new("RGB", size).save(tmp_path / f"{number:08d}.jpg")
+    (tmp_path / "groundtruth.txt").write_text("70,1,9,9\n1,1,9,9\n1,1,9,9\n")
+    (tmp_path / "absence.label").write_text("0\n0\n0\n")
+    found = {f.title: f for f in check_data(tmp_path).findings}
+    assert found["box wholly outside its image"].count == 1
+    (clip,) = found["clip with images of several sizes, which no tracker takes"].examples
+    assert clip.endswith("00000003.jpg: 32 x 24 after 64 x 48")
+    assert not check_data(tmp_path, images=False).lost

@@ -17,7 +17,7 @@ from rich.progress import track
 from aptv2.datasets import FORMATS, annotation_files, json_files
 from aptv2.datasets.aptv2 import is_aptv2_root
 from aptv2.datasets.check.animals import check_animals
-from aptv2.datasets.check.images import check_images, check_unnamed
+from aptv2.datasets.check.images import check_images, check_unnamed, with_image_sizes
 from aptv2.datasets.check.published import FOLDERS, compare
 from aptv2.datasets.check.reading import UNREADABLE, read_without_broken
 from aptv2.datasets.check.report import Contents, Finding, Findings, Kind, Report, Total
@@ -42,7 +42,8 @@ def check_data(
     stands: records that the reader refuses; files that cannot be read; images that are absent,
     damaged or of another size than said; boxes of no area or outside their image; one track
     number on two animals of a frame; clips in two splits; less than APTv2 was published with.
-    All else, such as a wrong `num_keypoints`, is told, and harmless.
+    All else, such as a wrong `num_keypoints`, is told, and harmless to reading; a tracker stops
+    where the images of a clip change size.
 
     Parameters
     ----------
@@ -75,8 +76,11 @@ def check_data(
                 raise
             findings.add(UNREADABLE, [str(error)], name)
             continue
+        folder = root / "data" if is_release else table.root or path.parent
+        if images:
+            table = with_image_sizes(table, folder)
         contents.append(check_animals(table, document, findings, name))
-        found.add(name, table, root / "data" if is_release else table.root or path.parent)
+        found.add(name, table, folder)
 
     found.check_splits(findings)
     if root.is_dir():

@@ -17,6 +17,7 @@ NO_AREA = Kind("box of no area", lost=True)
 BOX_OUTSIDE = Kind("box wholly outside its image", lost=True)
 BOX_OVER_EDGE = Kind("box that reaches more than a pixel over its image's edge", lost=False)
 JOINT_OUTSIDE = Kind("animal with joints more than a pixel outside its image", lost=False)
+SEVERAL_SIZES = Kind("clip with images of several sizes, which no tracker takes", lost=False)
 NO_JOINTS = Kind("animal without joints", lost=False)
 NUM_KEYPOINTS = Kind("wrong num_keypoints, which is never read", lost=False)
 VISIBILITY = Kind("animal with a visibility other than 0, 1 and 2", lost=False)
@@ -44,6 +45,7 @@ def check_animals(table: PoseTable, document: Any, findings: Findings, file: str
     notes = _Notes(table, findings, file)
     _check_boxes(table, notes)
     _check_joints(table, document, notes)
+    _check_sizes(table, notes)
     _check_tracks(table, notes)
     _check_species(table, notes)
     _check_folders(table, notes)
@@ -86,6 +88,20 @@ def _check_boxes(table: PoseTable, notes: _Notes) -> None:
     over = known & ~outside & ((boxes[:, :2] < -1) | (ends > size + 1)).any(axis=1)
     notes.animals(BOX_OUTSIDE, outside)
     notes.animals(BOX_OVER_EDGE, over)
+
+
+def _check_sizes(table: PoseTable, notes: _Notes) -> None:
+    frames = table.frames
+    known = (frames.sizes > 0).all(axis=1) & (frames.clips != -1)
+    several = []
+    for clip in np.unique(frames.clips[known]).tolist():
+        rows = np.flatnonzero(known & (frames.clips == clip))
+        sizes = frames.sizes[rows].tolist()
+        other = next((row for row, size in enumerate(sizes) if size != sizes[0]), 0)
+        if other:
+            (w, h), (width, height) = sizes[0], sizes[other]
+            several.append(f"{notes.image(rows[other])}: {width} x {height} after {w} x {h}")
+    notes.others(SEVERAL_SIZES, several)
 
 
 def _check_joints(table: PoseTable, document: Any, notes: _Notes) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import posixpath
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 from rich.progress import track
 
@@ -15,11 +18,22 @@ from aptv2.datasets.check.report import Findings, Kind
 from aptv2.datasets.names import IMAGE_SUFFIXES, walk
 from aptv2.errors import InputError
 from aptv2.images import image_size, read_shrunk
+from aptv2.tables import PoseTable
 
 ABSENT = Kind("image that is named but absent", lost=True)
 DAMAGED = Kind("image that does not decode", lost=True)
 OTHER_SIZE = Kind("image of another size than said", lost=True)
 UNNAMED = Kind("image that no file names", lost=False)
+
+
+def with_image_sizes(table: PoseTable, root: Path) -> PoseTable:
+    """The table with the sizes that its images have, where the annotations tell none."""
+    sizes = table.frames.sizes.copy()
+    for frame in np.flatnonzero((sizes == 0).any(axis=1) & (table.frames.names != "")).tolist():
+        # What cannot be read is found when the images are decoded.
+        with contextlib.suppress(InputError):
+            sizes[frame] = image_size(root / table.frames.names[frame])
+    return replace(table, frames=replace(table.frames, sizes=sizes))
 
 
 def check_images(
