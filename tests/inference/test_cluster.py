@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -83,6 +84,8 @@ def test_ctrl_c_leaves_no_process_and_can_be_resumed(
         env={**os.environ, "STARTED_BY": str(tmp_path)},
         start_new_session=True,
         stderr=subprocess.PIPE,
+        # What a shell starts in the background ignores Ctrl-C, and so do its children.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     while not list(out.glob("*.csv")):
         assert started.poll() is None

@@ -134,6 +134,7 @@ def of_slurm(rank: int, port: int) -> dict[str, str]:
         "SLURM_JOB_ID": "1",
         "SLURM_JOB_NAME": "train",
         "SLURM_NTASKS": "2",
+        "SLURM_STEP_NUM_TASKS": "2",
         "SLURM_NTASKS_PER_NODE": "2",
         "SLURM_NNODES": "1",
         "SLURM_NODELIST": "localhost",

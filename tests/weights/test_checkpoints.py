@@ -287,7 +287,7 @@ class TestMisfits:
         import torchvision
 
         said = self.refusal(network, saved(torchvision.models.resnet18().state_dict()), "res50")
-        assert "no pose network that is known here" in said
+        assert "no network that is known here" in said
 
     def test_missing_and_unexpected_tensors_are_listed(
         self, mmpose_vitpose: dict, saved: Saved, blank: HeatmapPose

@@ -170,7 +170,7 @@ class TestPull:
         folder = pull("owner/model", build)
         assert folder == cache / "hub" / "owner--model"
         assert pull("owner/model", build) == folder
-        with pytest.raises(InputError, match=r"owner--model.model\.safetensors: no pose network"):
+        with pytest.raises(InputError, match=r"owner--model.model\.safetensors: no network"):
             load_pose_weights(blank, "vitpose_s", "owner/model")
 
     def test_no_such_name(self) -> None:

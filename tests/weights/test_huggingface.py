@@ -84,7 +84,7 @@ def state() -> dict[str, Tensor]:
 def test_a_missing_value_matrix_is_no_silent_join(folder: Callable[..., Path]) -> None:
     tensors = state()
     del tensors["backbone.encoder.layer.0.attention.attention.value.weight"]
-    with pytest.raises(InputError, match=r"model\.safetensors: no pose network"):
+    with pytest.raises(InputError, match=r"model\.safetensors: no network"):
         read_checkpoint(folder(tensors))
 
 
