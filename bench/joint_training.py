@@ -5,10 +5,11 @@
         'stages.0.tasks={pose: {batch: 16, size: [256, 192], weight: 500}}'
     python bench/joint_training.py runs/joint runs/pose
 
-Both see the same pose crops in the same order, as many a step. Tracking: the animal of each
-validation clip of DAVIS (`camel`, `cows`) is followed from its first box; AO is the mean overlap
-(IoU) over all later frames, beside that of the first box left where it is. Pose: AP on
-Animal-Pose's validation images, crops around the annotated boxes, with flip test.
+With `seed=2` for both it is another pair. Both runs of a pair see the same pose crops in the same
+order, as many a step. Tracking: the animal of each validation clip of DAVIS (`camel`, `cows`) is
+followed from its first box; AO is the mean overlap (IoU) over all later frames, beside that of the
+first box left where it is. Pose: AP on Animal-Pose's validation images, crops around the annotated
+boxes, with flip test.
 """
 
 from __future__ import annotations

@@ -21,7 +21,8 @@ from aptv2.weights import load_initial_tracker_weights, load_initial_weights, re
 PUBLISHED = ("in1k", "coco", "ap10k")  # what `--init` knows by name
 RANDOM = "random"
 EMBEDDED_NAME = "embedded"  # the weights of lite that are part of this package
-_EMBEDDED_FOR = ("lite", "vitposetrack_s")  # the second takes its stem from them
+# The second takes its stem from them. Neither has any of COCO or AP-10K.
+_EMBEDDED_FOR = ("lite", "vitposetrack_s")
 
 
 def build_network(recipe: Recipe, skeleton: Skeleton) -> nn.Module:
@@ -40,16 +41,16 @@ def build_network(recipe: Recipe, skeleton: Skeleton) -> nn.Module:
             f"{' and '.join(_EMBEDDED_FOR)}; take {', '.join(PUBLISHED)}, {RANDOM} or a weights "
             "file"
         )
+    if init in PUBLISHED and init != "in1k" and name in _EMBEDDED_FOR:
+        raise InputError(
+            f"init: there are no weights of {name} called '{init}'; known are in1k and embedded"
+        )
     if name in vitposetrack.NAMES:
         return _tracking_network(recipe, skeleton)
     if name == "lite":
         network = LiteNetwork(skeleton)
         if init == "in1k":
             network.body.load_state_dict(imagenet_body(network))
-        elif init in PUBLISHED:
-            raise InputError(
-                f"init: there are no weights of lite called '{init}'; known are in1k and embedded"
-            )
         elif init != RANDOM:
             load_for_other_joints(network, EMBEDDED if init == EMBEDDED_NAME else init)
         return network
@@ -69,10 +70,6 @@ def _tracking_network(recipe: Recipe, skeleton: Skeleton) -> ViTTrack:
         tensors, prefix = read_weights(EMBEDDED)[0], "body.net."
         own = stem.net.state_dict()
         stem.net.load_state_dict({name: tensors[prefix + name] for name in own})
-    elif isinstance(stem, ConvolutionalStem) and init in PUBLISHED:
-        raise InputError(
-            f"init: there are no weights of {name} called '{init}'; known are in1k and embedded"
-        )
     elif init != RANDOM:
         # Published is ViTPose, and MAE's body under its name.
         source = f"vitpose_{name[-1]}-{init}" if init in PUBLISHED else init
