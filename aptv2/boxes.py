@@ -54,12 +54,12 @@ def clip(boxes: np.ndarray, width: int, height: int) -> np.ndarray:
     return xyxy_to_xywh(np.clip(corners, 0, limit))
 
 
-def around_joints(joints: np.ndarray, minimum_score: float = 0.0) -> np.ndarray:
-    """Tight box (4,) around the joints (K,3) whose third number is above `minimum_score`.
+def around_keypoints(keypoints: np.ndarray, minimum_score: float = 0.0) -> np.ndarray:
+    """Tight box (4,) around the keypoints (K,3) whose third number is above `minimum_score`.
 
     NaN where none is.
     """
-    points = joints[joints[:, 2] > minimum_score, :2]
+    points = keypoints[keypoints[:, 2] > minimum_score, :2]
     if not len(points):
         return np.full(4, np.nan, np.float32)
     low, high = points.min(axis=0), points.max(axis=0)

@@ -1,8 +1,8 @@
-"""Joints <-> heatmaps, batched in torch on any device. The only heatmap code of the package.
+"""Keypoints <-> heatmaps, batched in torch on any device. The only heatmap code of the package.
 
-Every decoder takes float32, bfloat16 or float16 heatmaps (N, K, h, w) and gives float32 joints
-(N, K, 3): x and y in heatmap pixels, and the value of the highest pixel. A joint whose heatmap is
-nowhere above 0 lies at (-1, -1), as in MMPose. The decoders look only at a small window around
+Every decoder takes float32, bfloat16 or float16 heatmaps (N, K, h, w) and gives float32 keypoints
+(N, K, 3): x and y in heatmap pixels, and the value of the highest pixel. A keypoint whose heatmap
+is nowhere above 0 lies at (-1, -1), as in MMPose. The decoders look only at a small window around
 each peak, never at a whole map, after the one pass that finds the peaks.
 """
 
@@ -14,15 +14,16 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-# --- joints -> heatmaps --------------------------------------------------------------------------
+# --- keypoints -> heatmaps
+# --------------------------------------------------------------------------
 
 
-def gaussian_heatmaps(joints: Tensor, size: tuple[int, int], sigma: float) -> Tensor:
+def gaussian_heatmaps(keypoints: Tensor, size: tuple[int, int], sigma: float) -> Tensor:
     """Gaussians with peak 1 at real-valued centres.
 
     Parameters
     ----------
-    joints
+    keypoints
         float (N, K, 2+): x and y in heatmap pixels.
     size
         Height and width of the heatmaps.
@@ -34,26 +35,26 @@ def gaussian_heatmaps(joints: Tensor, size: tuple[int, int], sigma: float) -> Te
     Tensor
         float32 (N, K, height, width).
     """
-    across = _bells(joints[..., 0], size[1], sigma)
-    down = _bells(joints[..., 1], size[0], sigma)
+    across = _bells(keypoints[..., 0], size[1], sigma)
+    down = _bells(keypoints[..., 1], size[0], sigma)
     return down[..., :, None] * across[..., None, :]
 
 
 def heatmap_targets(
-    joints: Tensor, visible: Tensor, size: tuple[int, int], sigma: float = 2.0, udp: bool = True
+    keypoints: Tensor, visible: Tensor, size: tuple[int, int], sigma: float = 2.0, udp: bool = True
 ) -> tuple[Tensor, Tensor]:
-    """What the benchmark's networks are trained towards, and how much each joint counts.
+    """What the benchmark's networks are trained towards, and how much each keypoint counts.
 
-    A Gaussian with peak 1, cut to a square of 3 sigma around the joint's pixel. Its peak lies on
-    the joint (UDP, Huang et al., CVPR 2020) or on that pixel (MSRA, Xiao et al., ECCV 2018). As in
-    MMPose, the pixel is x + 0.5 truncated towards zero, so that -1.2 belongs to pixel 0.
+    A Gaussian with peak 1, cut to a square of 3 sigma around the keypoint's pixel. Its peak lies on
+    the keypoint (UDP, Huang et al., CVPR 2020) or on that pixel (MSRA, Xiao et al., ECCV 2018). As
+    in MMPose, the pixel is x + 0.5 truncated towards zero, so that -1.2 belongs to pixel 0.
 
     Parameters
     ----------
-    joints
+    keypoints
         float (N, K, 2+): x and y in heatmap pixels.
     visible
-        (N, K): above 0.5 where the joint is labelled.
+        (N, K): above 0.5 where the keypoint is labelled.
     size
         Height and width of the heatmaps.
     sigma
@@ -67,7 +68,7 @@ def heatmap_targets(
         Targets float32 (N, K, height, width), and weights float32 (N, K): `visible`, and 0 where
         the whole square lies outside.
     """
-    points = joints[..., :2].float()
+    points = keypoints[..., :2].float()
     pixels = (points + 0.5).trunc()
     radius = int(3 * sigma)
     extent = points.new_tensor([size[1], size[0]])
@@ -104,7 +105,8 @@ def _bells(centres: Tensor, length: int, sigma: float) -> Tensor:
     return torch.exp(-(distance**2) / (2 * sigma**2))
 
 
-# --- heatmaps -> joints --------------------------------------------------------------------------
+# --- heatmaps -> keypoints
+# --------------------------------------------------------------------------
 
 
 def flip_back(heatmaps: Tensor, flip: ArrayLike, shift: bool = False) -> Tensor:
@@ -115,7 +117,7 @@ def flip_back(heatmaps: Tensor, flip: ArrayLike, shift: bool = False) -> Tensor:
     heatmaps
         (N, K, h, w) of the mirrored crops.
     flip
-        int (K,): the joint that each joint becomes in a mirror, `Skeleton.flip`.
+        int (K,): the keypoint that each keypoint becomes in a mirror, `Skeleton.flip`.
     shift
         Move everything one column to the right, the first column staying as it is: what networks
         with MSRA crops need, whose mirrored crops are off by a pixel.
@@ -130,10 +132,10 @@ def argmax(heatmaps: Tensor) -> Tensor:
     width = heatmaps.shape[3]
     x, y = places.remainder(width), places.div(width, rounding_mode="floor")
     values = values.float()
-    joints = torch.stack(
+    keypoints = torch.stack(
         [torch.where(values > 0, x, -1), torch.where(values > 0, y, -1), values], 1
     )
-    return joints.unflatten(0, heatmaps.shape[:2])
+    return keypoints.unflatten(0, heatmaps.shape[:2])
 
 
 def decode_quarter(heatmaps: Tensor) -> Tensor:
@@ -142,16 +144,16 @@ def decode_quarter(heatmaps: Tensor) -> Tensor:
     How ResNet, HRNet and HRFormer are decoded: Newell et al., ECCV 2016. A peak in the first two
     rows or columns or the last stays where it is.
     """
-    joints = argmax(heatmaps)
-    near = _windows(heatmaps, joints, 1)
+    keypoints = argmax(heatmaps)
+    near = _windows(heatmaps, keypoints, 1)
     steps = torch.stack([near[..., 1, 2] - near[..., 1, 0], near[..., 2, 1] - near[..., 0, 1]], 2)
-    inside = _inside(joints, heatmaps, last=1)
-    joints[..., :2] += torch.where(inside[..., None], steps.sign() / 4, 0.0)
-    return joints
+    inside = _inside(keypoints, heatmaps, last=1)
+    keypoints[..., :2] += torch.where(inside[..., None], steps.sign() / 4, 0.0)
+    return keypoints
 
 
 def decode_dark(heatmaps: Tensor, kernel: int = 11) -> Tensor:
-    """Sub-pixel joints by DARK (Zhang et al., CVPR 2020; MMPose's `unbiased`).
+    """Sub-pixel keypoints by DARK (Zhang et al., CVPR 2020; MMPose's `unbiased`).
 
     One Newton step from the highest pixel on the logarithm of the smoothed heatmap, which is exact
     where the peak is a Gaussian. A peak in the two outermost rows or columns stays where it is.
@@ -163,22 +165,25 @@ def decode_dark(heatmaps: Tensor, kernel: int = 11) -> Tensor:
     kernel
         Width in pixels of the smoothing Gaussian: odd, 9 or more.
     """
-    joints = argmax(heatmaps)
+    keypoints = argmax(heatmaps)
     log = (
-        _smooth(_windows(heatmaps, joints, kernel // 2 + 2, "zero"), kernel).clamp_min(1e-10).log()
+        _smooth(_windows(heatmaps, keypoints, kernel // 2 + 2, "zero"), kernel)
+        .clamp_min(1e-10)
+        .log()
     )
     dx, dy, dxy = _slopes(log[..., 1:-1, 1:-1])
     middle = log[..., 2, 2]
     dxx = (log[..., 2, 4] - 2 * middle + log[..., 2, 0]) / 4
     dyy = (log[..., 4, 2] - 2 * middle + log[..., 0, 2]) / 4
     step = _newton_step(dx, dy, dxx, dxy, dyy)
-    usable = _inside(joints, heatmaps, last=2) & (dxx * dyy != dxy**2)
-    joints[..., :2] += torch.where(usable[..., None], step, 0.0)
-    return joints
+    usable = _inside(keypoints, heatmaps, last=2) & (dxx * dyy != dxy**2)
+    keypoints[..., :2] += torch.where(usable[..., None], step, 0.0)
+    return keypoints
 
 
 def decode_udp(heatmaps: Tensor, kernel: int = 11) -> Tensor:
-    """Sub-pixel joints as UDP decodes them (Huang et al., CVPR 2020; MMPose's `use_udp`): ViTPose.
+    """Sub-pixel keypoints as UDP decodes them (Huang et al., CVPR 2020; MMPose's `use_udp`):
+    ViTPose.
 
     DARK with other details: values below 0.001 and above 50 are cut, differences are taken to the
     next pixel, and peaks at the border move too.
@@ -188,12 +193,14 @@ def decode_udp(heatmaps: Tensor, kernel: int = 11) -> Tensor:
     kernel
         Width in pixels of the smoothing Gaussian: odd, 9 or more.
     """
-    joints = argmax(heatmaps)
+    keypoints = argmax(heatmaps)
     log = (
-        _smooth(_windows(heatmaps, joints, kernel // 2 + 1, "mirror"), kernel).clamp(1e-3, 50).log()
+        _smooth(_windows(heatmaps, keypoints, kernel // 2 + 1, "mirror"), kernel)
+        .clamp(1e-3, 50)
+        .log()
     )
     # Beyond the border the smoothed map goes on as its last row or column.
-    x, y = joints[..., 0, None], joints[..., 1, None]
+    x, y = keypoints[..., 0, None], keypoints[..., 1, None]
     log[..., 0] = torch.where(x == 0, log[..., 1], log[..., 0])
     log[..., 2] = torch.where(x == heatmaps.shape[3] - 1, log[..., 1], log[..., 2])
     log[..., 0, :] = torch.where(y == 0, log[..., 1, :], log[..., 0, :])
@@ -205,8 +212,8 @@ def decode_udp(heatmaps: Tensor, kernel: int = 11) -> Tensor:
     dxy = (plus + minus + 2 * middle - sides) / 2
     eps = torch.finfo(torch.float32).eps  # flat where values are cut: no division by zero
     step = _newton_step(dx, dy, dxx + eps, dxy, dyy + eps)
-    joints[..., :2] += torch.where(joints[..., 2:] > 0, step, 0.0)
-    return joints
+    keypoints[..., :2] += torch.where(keypoints[..., 2:] > 0, step, 0.0)
+    return keypoints
 
 
 def decode_newton(heatmaps: Tensor) -> Tensor:
@@ -215,11 +222,11 @@ def decode_newton(heatmaps: Tensor) -> Tensor:
     How the lite network is decoded, whose heatmaps are softmax outputs. A peak on the border is
     read from the nearest pixel with eight neighbours, so that it may lie between the two.
     """
-    joints = argmax(heatmaps)
+    keypoints = argmax(heatmaps)
     height, width = heatmaps.shape[2:]
     if height < 3 or width < 3:
-        return joints
-    x, y = joints[..., 0].clamp(1, width - 2), joints[..., 1].clamp(1, height - 2)
+        return keypoints
+    x, y = keypoints[..., 0].clamp(1, width - 2), keypoints[..., 1].clamp(1, height - 2)
     centre = torch.stack([x, y], dim=2)
     log = _windows(heatmaps, centre, 1).clamp_min(1e-10).log()
     dx, dy, dxy = _slopes(log)
@@ -227,8 +234,8 @@ def decode_newton(heatmaps: Tensor) -> Tensor:
     peaked = ((dxx * dyy - dxy**2 > 1e-6) & (dxx < 0))[..., None]
     # A step of over a pixel means that the surface is no Gaussian: stay near the peak.
     step = _newton_step(dx, dy, dxx, dxy, dyy).clamp(-1, 1)
-    joints[..., :2] = torch.where(peaked, centre + step, joints[..., :2])
-    return joints
+    keypoints[..., :2] = torch.where(peaked, centre + step, keypoints[..., :2])
+    return keypoints
 
 
 def _first_maximum(rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -288,9 +295,9 @@ def _smooth(windows: Tensor, kernel: int) -> Tensor:
     return windows
 
 
-def _inside(joints: Tensor, heatmaps: Tensor, last: int) -> Tensor:
+def _inside(keypoints: Tensor, heatmaps: Tensor, last: int) -> Tensor:
     """Whether peaks (N, K) are beyond the first two and before the `last` rows and columns."""
-    x, y = joints[..., 0], joints[..., 1]
+    x, y = keypoints[..., 0], keypoints[..., 1]
     height, width = heatmaps.shape[2:]
     return (x > 1) & (x < width - last) & (y > 1) & (y < height - last)
 

@@ -1,7 +1,7 @@
-"""Joints of an animal: names, left-right pairs, limbs, OKS sigmas and colours.
+"""Keypoints of an animal: names, left-right pairs, limbs, OKS sigmas and colours.
 
-A :class:`Skeleton` travels with the data. `ANIMAL17` is the joint list of AP-10K, APT-36K and
-APTv2 and the default everywhere; a data set with other joints brings its own.
+A :class:`Skeleton` travels with the data. `ANIMAL17` is the keypoint list of AP-10K, APT-36K and
+APTv2 and the default everywhere; a data set with other keypoints brings its own.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ LEFT, RIGHT, MIDDLE = "#f58231", "#3cb4e6", "#8bd450"
 
 @dataclass(frozen=True)
 class Skeleton:
-    """A joint list.
+    """A keypoint list.
 
     Parameters
     ----------
     names
-        One name per joint, in the order of the arrays.
+        One name per keypoint, in the order of the arrays.
     limbs
-        Pairs of joint indices (0-based) that are drawn as a line.
+        Pairs of keypoint indices (0-based) that are drawn as a line.
     sigmas
-        Fall-off of the object keypoint similarity per joint, as COCO defines it. Empty means
-        the mean of the 17 animal joints for each.
+        Fall-off of the object keypoint similarity per keypoint, as COCO defines it. Empty means
+        the mean of the 17 animal keypoints for each.
     upper
-        Joints of the front half of the body, for half-body augmentation.
+        Keypoints of the front half of the body, for half-body augmentation.
     pairs
         Left and right twins (0-based), which a mirrored image swaps. Empty means those that the
         names tell: `left_x` and `right_x`, `l_x` and `r_x`, or `xL` and `xR`, in any case.
@@ -36,7 +36,7 @@ class Skeleton:
     Raises
     ------
     ValueError
-        Where names repeat, or where limbs, sigmas, upper joints or pairs do not fit the names.
+        Where names repeat, or where limbs, sigmas, upper keypoints or pairs do not fit the names.
     """
 
     names: tuple[str, ...]
@@ -48,31 +48,31 @@ class Skeleton:
     def __post_init__(self) -> None:
         names, count = self.names, len(self.names)
         if len(set(names)) != count:
-            raise ValueError(f"joint names repeat: {', '.join(names)}")
+            raise ValueError(f"keypoint names repeat: {', '.join(names)}")
         if not self.sigmas:
             object.__setattr__(self, "sigmas", (0.067,) * count)
         if len(self.sigmas) != count:
-            raise ValueError(f"joints: {count}, sigmas: {len(self.sigmas)}; each needs one")
+            raise ValueError(f"keypoints: {count}, sigmas: {len(self.sigmas)}; each needs one")
         if not all(0 < sigma < math.inf for sigma in self.sigmas):
             raise ValueError("a sigma is not a positive number")
-        if any(not 0 <= joint < count for limb in self.limbs for joint in limb):
-            raise ValueError(f"a limb names a joint outside 0 to {count - 1}")
-        if any(not 0 <= joint < count for joint in self.upper):
-            raise ValueError(f"an upper-body joint is outside 0 to {count - 1}")
+        if any(not 0 <= keypoint < count for limb in self.limbs for keypoint in limb):
+            raise ValueError(f"a limb names a keypoint outside 0 to {count - 1}")
+        if any(not 0 <= keypoint < count for keypoint in self.upper):
+            raise ValueError(f"an upper-body keypoint is outside 0 to {count - 1}")
         if not self.pairs:
             object.__setattr__(self, "pairs", pairs_by_name(names))
-        paired = [joint for pair in self.pairs for joint in pair]
-        if any(not 0 <= joint < count for joint in paired):
-            raise ValueError(f"a left-right pair names a joint outside 0 to {count - 1}")
+        paired = [keypoint for pair in self.pairs for keypoint in pair]
+        if any(not 0 <= keypoint < count for keypoint in paired):
+            raise ValueError(f"a left-right pair names a keypoint outside 0 to {count - 1}")
         if len(set(paired)) != len(paired):
-            raise ValueError("a joint is in two left-right pairs")
+            raise ValueError("a keypoint is in two left-right pairs")
 
     def __len__(self) -> int:
         return len(self.names)
 
     @property
     def flip(self) -> np.ndarray:
-        """Index array (joints,), int64: where each joint's mirror twin stands."""
+        """Index array (keypoints,), int64: where each keypoint's mirror twin stands."""
         order = np.arange(len(self))
         for left, right in self.pairs:
             order[[left, right]] = right, left
@@ -80,7 +80,7 @@ class Skeleton:
 
     @property
     def colours(self) -> list[str]:
-        """One hex colour per joint: warm left, cool right, green middle."""
+        """One hex colour per keypoint: warm left, cool right, green middle."""
         lefts, rights = {a for a, _ in self.pairs}, {b for _, b in self.pairs}
         return [LEFT if j in lefts else RIGHT if j in rights else MIDDLE for j in range(len(self))]
 

@@ -103,7 +103,7 @@ class PoseTable:
         int64 (N,): row of `frames` that each animal belongs to.
     boxes
         float32 (N, 4): x, y, width, height in pixels; NaN where there is none.
-    joints
+    keypoints
         float32 (N, K, 3): x, y in pixels and a third number: visibility (0, 1, 2) in
         annotations, a score from 0 to 1 in predictions.
     scores
@@ -119,7 +119,7 @@ class PoseTable:
     crowd
         bool (N,): COCO's `iscrowd`.
     skeleton
-        The joints.
+        The keypoints.
     categories
         Category id -> species name.
     root
@@ -131,7 +131,7 @@ class PoseTable:
     frames: Frames
     frame: np.ndarray
     boxes: np.ndarray
-    joints: np.ndarray
+    keypoints: np.ndarray
     scores: np.ndarray
     tracks: np.ndarray
     species: np.ndarray
@@ -150,7 +150,7 @@ class PoseTable:
         frame: ArrayLike,
         *,
         boxes: ArrayLike | None = None,
-        joints: ArrayLike | None = None,
+        keypoints: ArrayLike | None = None,
         scores: ArrayLike | None = None,
         tracks: ArrayLike | None = None,
         species: ArrayLike | None = None,
@@ -177,7 +177,7 @@ class PoseTable:
             frames=frames,
             frame=frame,
             boxes=_array(boxes, np.float32, (n, 4), np.nan, "boxes"),
-            joints=_array(joints, np.float32, (n, k, 3), 0, "joints"),
+            keypoints=_array(keypoints, np.float32, (n, k, 3), 0, "keypoints"),
             scores=_array(scores, np.float32, (n,), np.nan, "scores"),
             tracks=_array(tracks, np.int64, (n,), -1, "tracks"),
             species=_array(species, np.int64, (n,), -1, "species"),
@@ -212,24 +212,24 @@ class PoseTable:
         kept = self[new_row[self.frame] >= 0]
         return replace(kept, frames=self.frames[chosen], frame=new_row[kept.frame])
 
-    def with_joint_boxes(self, margin: float = 0.1) -> PoseTable:
-        """Boxes around the joints for animals that have none, as data sets of joints alone.
+    def with_keypoint_boxes(self, margin: float = 0.1) -> PoseTable:
+        """Boxes around the keypoints for animals that have none, as data sets of keypoints alone.
 
         Parameters
         ----------
         margin
-            What the tight box around the joints whose third number is above 0 is grown by on
+            What the tight box around the keypoints whose third number is above 0 is grown by on
             each side, as a share of its longer side.
 
         Returns
         -------
         PoseTable
-            Boxes end at the frame where its size is known. An animal whose joints span no area
+            Boxes end at the frame where its size is known. An animal whose keypoints span no area
             (none, one, or all in a line along an axis) stays without a box.
         """
-        joints, shown = self.joints, self.joints[:, :, 2:] > 0
-        low = np.where(shown, joints[:, :, :2], np.inf).min(axis=1, initial=np.inf)
-        high = np.where(shown, joints[:, :, :2], -np.inf).max(axis=1, initial=-np.inf)
+        keypoints, shown = self.keypoints, self.keypoints[:, :, 2:] > 0
+        low = np.where(shown, keypoints[:, :, :2], np.inf).min(axis=1, initial=np.inf)
+        high = np.where(shown, keypoints[:, :, :2], -np.inf).max(axis=1, initial=-np.inf)
         wanted = np.isnan(self.boxes).any(axis=1) & (high > low).all(axis=1)
         low, high = low[wanted], high[wanted]
         grown = margin * (high - low).max(axis=1, keepdims=True, initial=0)
@@ -242,9 +242,9 @@ class PoseTable:
         return replace(self, boxes=boxes)
 
     @property
-    def num_joints(self) -> np.ndarray:
-        """int64 (N,): joints whose third number is above 0."""
-        return np.count_nonzero(self.joints[:, :, 2] > 0, axis=1)
+    def num_keypoints(self) -> np.ndarray:
+        """int64 (N,): keypoints whose third number is above 0."""
+        return np.count_nonzero(self.keypoints[:, :, 2] > 0, axis=1)
 
     @property
     def scale_areas(self) -> np.ndarray:
@@ -255,7 +255,7 @@ class PoseTable:
 _ROW_FIELDS = (
     "frame",
     "boxes",
-    "joints",
+    "keypoints",
     "scores",
     "tracks",
     "species",

@@ -108,9 +108,9 @@ def test_clip_outside_leaves_no_area() -> None:
     assert (boxes.area(clipped) == 0).all()
 
 
-def test_around_joints() -> None:
-    joints = np.array([[5, 9, 0.5], [1, 2, 0.3], [8, 4, 0.9], [100, 100, 0]], np.float32)
-    np.testing.assert_array_equal(boxes.around_joints(joints), [1, 2, 7, 7])
-    np.testing.assert_array_equal(boxes.around_joints(joints, 0.3), [5, 4, 3, 5])
-    assert np.isnan(boxes.around_joints(joints, 1.0)).all()
-    assert boxes.around_joints(joints).dtype == np.float32
+def test_around_keypoints() -> None:
+    keypoints = np.array([[5, 9, 0.5], [1, 2, 0.3], [8, 4, 0.9], [100, 100, 0]], np.float32)
+    np.testing.assert_array_equal(boxes.around_keypoints(keypoints), [1, 2, 7, 7])
+    np.testing.assert_array_equal(boxes.around_keypoints(keypoints, 0.3), [5, 4, 3, 5])
+    assert np.isnan(boxes.around_keypoints(keypoints, 1.0)).all()
+    assert boxes.around_keypoints(keypoints).dtype == np.float32

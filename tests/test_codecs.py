@@ -1,6 +1,6 @@
 """Heatmaps: what is drawn is read back, and decoders and targets are the reference's.
 
-`tests/bench/test_decode_speed.py` holds the decoders to a loop over joints on odd heatmaps.
+`tests/bench/test_decode_speed.py` holds the decoders to a loop over keypoints on odd heatmaps.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ SIGMA = 1.5
 
 
 def at(*points: tuple[float, float]) -> Tensor:
-    """Joints (1, K, 2)."""
+    """Keypoints (1, K, 2)."""
     return torch.tensor([points])
 
 
 @st.composite
 def drawn(draw: st.DrawFn) -> tuple[Tensor, tuple[int, int], float]:
-    """Joints anywhere in a heatmap, its size and sigma."""
+    """Keypoints anywhere in a heatmap, its size and sigma."""
     height, width = draw(st.integers(8, 40)), draw(st.integers(8, 40))
     number = st.floats(0, 1, width=32)
     shares = torch.tensor([draw(st.lists(st.tuples(number, number), min_size=1, max_size=4))])
@@ -54,37 +54,38 @@ def test_a_gaussian_as_the_formula_says() -> None:
     found = gaussian_heatmaps(at((3.25, 5.5), (0, 0)), (9, 7), 2.0).numpy()
     assert found.shape == (1, 2, 9, 7)
     assert found.dtype == np.float32
-    for joint, (x, y) in enumerate([(3.25, 5.5), (0, 0)]):
+    for keypoint, (x, y) in enumerate([(3.25, 5.5), (0, 0)]):
         for row in range(9):
             for column in range(7):
                 distance = (column - x) ** 2 + (row - y) ** 2
                 value = np.exp(-distance / (2 * 2.0**2))
-                np.testing.assert_allclose(found[0, joint, row, column], value, rtol=1e-5)
+                np.testing.assert_allclose(found[0, keypoint, row, column], value, rtol=1e-5)
 
 
 def test_a_third_number_does_not_matter() -> None:
-    joints = torch.rand(2, 3, 3) * 10
+    keypoints = torch.rand(2, 3, 3) * 10
     torch.testing.assert_close(
-        gaussian_heatmaps(joints, (8, 8), 1.0), gaussian_heatmaps(joints[..., :2], (8, 8), 1.0)
+        gaussian_heatmaps(keypoints, (8, 8), 1.0),
+        gaussian_heatmaps(keypoints[..., :2], (8, 8), 1.0),
     )
 
 
 @given(drawn())
 def test_newton_recovers_what_was_drawn(case: tuple[Tensor, tuple[int, int], float]) -> None:
-    joints, size, sigma = case
-    heatmaps = gaussian_heatmaps(joints, size, sigma)
+    keypoints, size, sigma = case
+    heatmaps = gaussian_heatmaps(keypoints, size, sigma)
     found = decode_newton(heatmaps)
-    assert (found[..., :2] - joints).abs().max() < 0.02
+    assert (found[..., :2] - keypoints).abs().max() < 0.02
     torch.testing.assert_close(found[..., 2], heatmaps.flatten(2).amax(2))
 
 
 @given(drawn(), st.floats(1e-3, 40))
-def test_brightness_does_not_move_a_joint(
+def test_brightness_does_not_move_a_keypoint(
     case: tuple[Tensor, tuple[int, int], float], factor: float
 ) -> None:
-    joints, size, sigma = case
-    found = decode_newton(factor * gaussian_heatmaps(joints, size, sigma))
-    assert (found[..., :2] - joints).abs().max() < 0.02
+    keypoints, size, sigma = case
+    found = decode_newton(factor * gaussian_heatmaps(keypoints, size, sigma))
+    assert (found[..., :2] - keypoints).abs().max() < 0.02
 
 
 @given(st.floats(5, 9, width=32), st.floats(5, 9, width=32), st.floats(-0.2, 0.2))
@@ -104,7 +105,7 @@ ALL = pytest.mark.parametrize(
 
 @SMOOTHING
 @given(st.floats(9, 20, width=32), st.floats(9, 20, width=32))
-def test_smoothing_does_not_move_a_joint_inside(
+def test_smoothing_does_not_move_a_keypoint_inside(
     decode: Callable[[Tensor], Tensor], x: float, y: float
 ) -> None:
     found = decode(gaussian_heatmaps(at((x, y)), (30, 30), 2.0))
@@ -114,16 +115,16 @@ def test_smoothing_does_not_move_a_joint_inside(
 @SMOOTHING
 def test_smoothing_helps_where_there_is_noise(decode: Callable[[Tensor], Tensor]) -> None:
     generator = torch.Generator().manual_seed(0)
-    joints = 10 + 30 * torch.rand(200, 1, 2, generator=generator)
-    clean = gaussian_heatmaps(joints, (48, 48), 2.0)
+    keypoints = 10 + 30 * torch.rand(200, 1, 2, generator=generator)
+    clean = gaussian_heatmaps(keypoints, (48, 48), 2.0)
     noisy = (clean + 0.1 * torch.randn(clean.shape, generator=generator)).clamp_min(0)
     errors = [
-        (read(noisy)[..., :2] - joints).norm(dim=2).mean() for read in (decode_newton, decode)
+        (read(noisy)[..., :2] - keypoints).norm(dim=2).mean() for read in (decode_newton, decode)
     ]
     assert errors[1] < 0.5 * errors[0]
 
 
-def test_a_mirrored_heatmap_is_a_mirrored_joint() -> None:
+def test_a_mirrored_heatmap_is_a_mirrored_keypoint() -> None:
     heatmaps = torch.rand(3, 5, 12, 16, generator=torch.Generator().manual_seed(1)) + 0.1
     found, mirrored = decode_newton(heatmaps), decode_newton(heatmaps.flip(3))
     torch.testing.assert_close(15 - mirrored[..., 0], found[..., 0], atol=1e-4, rtol=0)
@@ -190,7 +191,7 @@ def test_too_small_for_a_step(size: tuple[int, int]) -> None:
 
 
 @given(st.integers(0, 2**31), st.floats(0, 30))
-def test_a_joint_stays_near_the_highest_pixel(seed: int, contrast: float) -> None:
+def test_a_keypoint_stays_near_the_highest_pixel(seed: int, contrast: float) -> None:
     noise = torch.rand(1, 4, 9, 11, generator=torch.Generator().manual_seed(seed))
     heatmaps = (contrast * noise).exp()
     found = decode_newton(heatmaps)
@@ -234,9 +235,9 @@ class TestFlipBack:
 
 class TestTargets:
     def test_udp_is_a_gaussian_cut_to_a_square(self) -> None:
-        joints = at((20.3, 30.8))
-        targets, weights = heatmap_targets(joints, torch.ones(1, 1), (64, 48))
-        whole = gaussian_heatmaps(joints, (64, 48), 2.0)
+        keypoints = at((20.3, 30.8))
+        targets, weights = heatmap_targets(keypoints, torch.ones(1, 1), (64, 48))
+        whole = gaussian_heatmaps(keypoints, (64, 48), 2.0)
         inside = torch.zeros(64, 48, dtype=torch.bool)
         inside[31 - 6 : 31 + 7, 20 - 6 : 20 + 7] = True
         assert torch.equal(targets[0, 0], torch.where(inside, whole[0, 0], 0.0))
@@ -255,7 +256,7 @@ class TestTargets:
     @pytest.mark.parametrize(
         ("x", "weight"), [(-8.6, 0), (-7.4, 1), (53.4, 1), (53.6, 0), (1e6, 0)]
     )
-    def test_a_joint_counts_while_its_square_touches(
+    def test_a_keypoint_counts_while_its_square_touches(
         self, udp: bool, x: float, weight: int
     ) -> None:
         targets, weights = heatmap_targets(at((x, 30)), torch.ones(1, 1), (64, 48), udp=udp)
@@ -275,7 +276,7 @@ def test_crop_pixels() -> None:
 
 
 class TestReference:
-    """MMPose's numbers for the same heatmaps and joints."""
+    """MMPose's numbers for the same heatmaps and keypoints."""
 
     DECODERS = {  # noqa: RUF012
         "none": (argmax, False),
@@ -299,7 +300,7 @@ class TestReference:
         expected = (preds - (centres - 100 * scales)[:, None]) / step[:, None]
         if udp and seed % 5 == 3:
             # Nowhere above 0: here the reference reads past the start of the first heatmap, into
-            # the last joint of the last animal. Ours lies at (-1, -1) as in the other modes.
+            # the last keypoint of the last animal. Ours lies at (-1, -1) as in the other modes.
             expected[0, 0] = -1
         np.testing.assert_allclose(found[..., :2], expected, atol=1e-4, rtol=0)
 
@@ -321,9 +322,11 @@ class TestReference:
         scale = codecs.crop_pixels(size, (256, width), udp)
         for case in cases[network]["train"]:
             name = f"{network}/train/{case['aug']}/{case['inst']}/"
-            joints = torch.from_numpy(numbers[name + "joints"][None, :, :2]) / torch.tensor(scale)
+            keypoints = torch.from_numpy(numbers[name + "joints"][None, :, :2]) / torch.tensor(
+                scale
+            )
             visible = torch.from_numpy(numbers[name + "visible"][None, :, 0])
-            targets, weights = heatmap_targets(joints, visible, size, udp=udp)
+            targets, weights = heatmap_targets(keypoints, visible, size, udp=udp)
             maps = targets[0].numpy()
             np.testing.assert_array_equal(weights[0], numbers[name + "target_weight"][:, 0])
             assert np.count_nonzero(maps) == case["n_nonzero"]

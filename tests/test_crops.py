@@ -172,13 +172,13 @@ class TestMatrices:
         np.testing.assert_allclose(twice, matrices, rtol=1e-6, atol=1e-6)
 
     def test_transform_leaves_other_numbers_and_its_input_alone(self) -> None:
-        joints = np.ones((2, 3, 3), np.float32) * 0.25
+        keypoints = np.ones((2, 3, 3), np.float32) * 0.25
         matrices = np.repeat(one_matrix([0, 0, 10, 10], (21, 21)), 2, axis=0)
-        moved = crops.transform(matrices, joints)
+        moved = crops.transform(matrices, keypoints)
         np.testing.assert_allclose(moved[..., :2], 0.5)
         np.testing.assert_allclose(moved[..., 2], 0.25)
         assert moved.dtype == np.float32
-        assert (joints == 0.25).all()
+        assert (keypoints == 0.25).all()
         assert crops.transform(matrices, np.empty((2, 0, 2))).shape == (2, 0, 2)
 
 

@@ -21,13 +21,13 @@ from typer.testing import CliRunner
 import aptv2
 from aptv2.cli.main import app
 from aptv2.inference.demo import make_demo_clip
-from aptv2.inference.video import open_video
-from aptv2.inference.writing import VideoWriter
-from aptv2.models.zoo import EMBEDDED
+from aptv2.models.load import EMBEDDED
+from aptv2.video.reader import open_video
+from aptv2.video.writer import VideoWriter
 
 REPO = Path(__file__).resolve().parents[1]
 PAGES = [*sorted((REPO / "docs").glob("*.md")), REPO / "README.md"]
-JOINTS = ("nose", "earL", "earR", "belly")
+KEYPOINTS = ("nose", "earL", "earR", "belly")
 # A block of code: its language, the file that it shows or none, and the code.
 BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.DOTALL | re.MULTILINE)
 SHORT = ("stages.0.epochs=2", "stages.0.tasks.pose={batch: 4, size: 64}", "workers=0")
@@ -53,7 +53,7 @@ def desk(tmp_path: Path, clip: Path, small_release: Path, monkeypatch: pytest.Mo
     for number in range(2):
         (tmp_path / "videos").mkdir(exist_ok=True)
         shutil.copy(clip, f"videos/{number}.mp4")
-    Path("recipes").symlink_to(REPO / "recipes")
+    Path("recipes").symlink_to(REPO / "aptv2" / "recipes")
     Path("official").mkdir()
     Path("official/aptv2-res50-in1k.safetensors").symlink_to(EMBEDDED)
     write_labels(tmp_path / "my_labels")
@@ -66,17 +66,17 @@ def write_labels(project: Path) -> None:
     for video in range(5):
         folder = project / "labeled-data" / f"video{video}"
         folder.mkdir(parents=True)
-        rows = [["scorer", *["me"] * 8], ["bodyparts", *np.repeat(JOINTS, 2)]]
+        rows = [["scorer", *["me"] * 8], ["bodyparts", *np.repeat(KEYPOINTS, 2)]]
         rows.append(["coords", *["x", "y"] * 4])
         for number in range(2):
             pixels = rng.integers(0, 60, (120, 160, 3), np.uint8)
             x, y = rng.integers(30, 90), rng.integers(30, 70)
-            joints = np.array([[x, y], [x + 8, y - 12], [x + 16, y - 12], [x + 40, y + 20]])
-            for joint, (column, row) in enumerate(joints):
-                pixels[row - 4 : row + 5, column - 4 : column + 5, joint % 3] = 255
+            keypoints = np.array([[x, y], [x + 8, y - 12], [x + 16, y - 12], [x + 40, y + 20]])
+            for keypoint, (column, row) in enumerate(keypoints):
+                pixels[row - 4 : row + 5, column - 4 : column + 5, keypoint % 3] = 255
             name = f"img{number:03d}.png"
             Image.fromarray(pixels).save(folder / name)
-            rows.append([f"labeled-data/video{video}/{name}", *joints.ravel().tolist()])
+            rows.append([f"labeled-data/video{video}/{name}", *keypoints.ravel().tolist()])
         with (folder / "CollectedData_me.csv").open("w", newline="") as file:
             csv.writer(file).writerows(rows)
 
@@ -112,7 +112,7 @@ def test_what_a_page_says_works(desk: Path, page: Path) -> None:
         assert Path("many/1.csv").is_file()
     if page.stem == "your-own-animals":
         table = aptv2.read_annotations("out/clip.tracks.json")
-        assert table.skeleton.names == JOINTS
+        assert table.skeleton.names == KEYPOINTS
         assert table.skeleton.pairs == ((1, 2),)
         assert Path("runs/mine/report/index.html").is_file()
         assert '"animals": 2' in Path("runs/mine/test/report.json").read_text()

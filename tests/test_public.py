@@ -43,7 +43,7 @@ def test_parameters_may_grow_but_not_change(name: str) -> None:
 
 def test_what_the_methods_are_called() -> None:
     from aptv2.models.lite.tracker import LiteTracker
-    from aptv2.models.pose import PoseModel
+    from aptv2.models.pose.base import PoseModel
 
     for owner, methods in (
         (PoseModel, ("forward", "forward_flip", "predict")),

@@ -1,4 +1,4 @@
-"""The 17 joints, and skeletons that a data set brings along."""
+"""The 17 keypoints, and skeletons that a data set brings along."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def test_animal17_is_that_of_the_released_files() -> None:
 
 def test_mirror_twins() -> None:
     assert set(ANIMAL17.pairs) == {(0, 1), (5, 8), (6, 9), (7, 10), (11, 14), (12, 15), (13, 16)}
-    for joint, twin in enumerate(ANIMAL17.flip):
-        side, _, part = ANIMAL17.names[joint].partition("_")
+    for keypoint, twin in enumerate(ANIMAL17.flip):
+        side, _, part = ANIMAL17.names[keypoint].partition("_")
         other = {"left": "right", "right": "left"}.get(side)
-        assert ANIMAL17.names[twin] == (f"{other}_{part}" if other else ANIMAL17.names[joint])
+        assert ANIMAL17.names[twin] == (f"{other}_{part}" if other else ANIMAL17.names[keypoint])
 
 
 def test_upper_body_is_the_references() -> None:
@@ -90,15 +90,15 @@ def test_sigmas_where_none_are_given() -> None:
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"names": ("a", "b", "a")}, "joint names repeat: a, b, a"),
-        ({"sigmas": (0.1,)}, "joints: 2, sigmas: 1"),
+        ({"names": ("a", "b", "a")}, "keypoint names repeat: a, b, a"),
+        ({"sigmas": (0.1,)}, "keypoints: 2, sigmas: 1"),
         ({"limbs": ((0, 2),)}, "outside 0 to 1"),
         ({"limbs": ((-1, 0),)}, "outside 0 to 1"),
         ({"sigmas": (0.1, 0)}, "not a positive number"),
         ({"sigmas": (0.1, float("nan"))}, "not a positive number"),
-        ({"pairs": ((0, 2),)}, "pair names a joint outside 0 to 1"),
+        ({"pairs": ((0, 2),)}, "pair names a keypoint outside 0 to 1"),
         ({"pairs": ((0, 0),)}, "in two left-right pairs"),
-        ({"upper": (5,)}, "upper-body joint is outside 0 to 1"),
+        ({"upper": (5,)}, "upper-body keypoint is outside 0 to 1"),
     ],
 )
 def test_refused(wrong: dict[str, Any], said: str) -> None:

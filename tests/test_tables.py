@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from aptv2.skeleton import ANIMAL17, Skeleton
 from aptv2.tables import Frames, PoseTable
 
-ROWS = ("boxes", "joints", "scores", "tracks", "species", "areas", "ids", "crowd", "frame")
+ROWS = ("boxes", "keypoints", "scores", "tracks", "species", "areas", "ids", "crowd", "frame")
 SHAPES = {
     "boxes": (4,),
-    "joints": (17, 3),
+    "keypoints": (17, 3),
     "scores": (),
     "tracks": (),
     "species": (),
@@ -34,7 +34,7 @@ def make_table(frame: list[int], frames: int = 4) -> PoseTable:
         Frames.make(frames, indices=np.arange(frames), names=[f"{i}.jpg" for i in range(frames)]),
         frame,
         boxes=number[:, None] + np.arange(4),
-        joints=number[:, None, None] + np.zeros((n, 17, 3)),
+        keypoints=number[:, None, None] + np.zeros((n, 17, 3)),
         scores=number / 10,
         tracks=number,
         species=number,
@@ -105,8 +105,8 @@ class TestMake:
         assert len(table) == 2
         assert np.isnan(table.boxes).all()
         assert table.boxes.shape == (2, 4)
-        assert (table.joints == 0).all()
-        assert table.joints.shape == (2, 17, 3)
+        assert (table.keypoints == 0).all()
+        assert table.keypoints.shape == (2, 17, 3)
         assert np.isnan(table.scores).all()
         assert np.isnan(table.areas).all()
         assert table.tracks.tolist() == table.species.tolist() == [-1, -1]
@@ -119,7 +119,7 @@ class TestMake:
         table = make_table([0, 1])
         assert {n: getattr(table, n).dtype.name for n in ROWS} == {
             "boxes": "float32",
-            "joints": "float32",
+            "keypoints": "float32",
             "scores": "float32",
             "areas": "float32",
             "tracks": "int64",
@@ -130,20 +130,20 @@ class TestMake:
         }
 
     def test_no_animals(self) -> None:
-        table = PoseTable.make(Frames.make(3), [], boxes=[], joints=[], scores=[], ids=[])
+        table = PoseTable.make(Frames.make(3), [], boxes=[], keypoints=[], scores=[], ids=[])
         assert len(table) == 0
         assert len(table.frames) == 3
-        assert table.joints.shape == (0, 17, 3)
+        assert table.keypoints.shape == (0, 17, 3)
         assert table.boxes.shape == (0, 4)
-        assert table.num_joints.shape == table.scale_areas.shape == (0,)
+        assert table.num_keypoints.shape == table.scale_areas.shape == (0,)
         assert len(table.rows_of(1)) == 0
 
     def test_another_skeleton(self) -> None:
         fly = Skeleton(("head", "tail"))
         table = PoseTable.make(Frames.make(1), [0], skeleton=fly)
-        assert table.joints.shape == (1, 2, 3)
-        with pytest.raises(ValueError, match=r"joints have shape \(1, 17, 3\), not \(1, 2, 3\)"):
-            PoseTable.make(Frames.make(1), [0], joints=np.zeros((1, 17, 3)), skeleton=fly)
+        assert table.keypoints.shape == (1, 2, 3)
+        with pytest.raises(ValueError, match=r"keypoints have shape \(1, 17, 3\), not \(1, 2, 3\)"):
+            PoseTable.make(Frames.make(1), [0], keypoints=np.zeros((1, 17, 3)), skeleton=fly)
 
     @pytest.mark.parametrize("name", SHAPES)
     def test_a_row_too_many(self, name: str) -> None:
@@ -175,7 +175,7 @@ class TestRows:
         assert chosen.ids.tolist() == [102, 100]
         assert chosen.tracks.tolist() == chosen.species.tolist() == [2, 0]
         assert chosen.frame.tolist() == [3, 0]
-        assert chosen.boxes[:, 0].tolist() == chosen.joints[:, 16, 2].tolist() == [2, 0]
+        assert chosen.boxes[:, 0].tolist() == chosen.keypoints[:, 16, 2].tolist() == [2, 0]
         assert chosen.areas.tolist() == [6, 0]
         assert chosen.crowd.tolist() == [False, False]
         np.testing.assert_allclose(chosen.scores, [0.2, 0])
@@ -193,7 +193,7 @@ class TestRows:
     def test_none(self) -> None:
         table = make_table([0, 1])
         assert len(table[[]]) == len(table[np.zeros(2, bool)]) == len(table[2:]) == 0
-        assert table[[]].joints.shape == (0, 17, 3)
+        assert table[[]].keypoints.shape == (0, 17, 3)
 
     @given(st.data())
     def test_a_choice_of_a_choice(self, data: st.DataObject) -> None:
@@ -234,13 +234,13 @@ class TestWithFrames:
         assert part.frames.indices[part.frame].tolist() == [frame[row] for row in kept]
 
 
-def test_joints_are_counted_by_their_third_number() -> None:
-    joints = np.zeros((3, 17, 3))
-    joints[0, :5, 2] = 2
-    joints[1, :, 2] = 0.01
-    joints[2, :, :2] = 7
-    table = PoseTable.make(Frames.make(1), [0, 0, 0], joints=joints)
-    assert table.num_joints.tolist() == [5, 17, 0]
+def test_keypoints_are_counted_by_their_third_number() -> None:
+    keypoints = np.zeros((3, 17, 3))
+    keypoints[0, :5, 2] = 2
+    keypoints[1, :, 2] = 0.01
+    keypoints[2, :, :2] = 7
+    table = PoseTable.make(Frames.make(1), [0, 0, 0], keypoints=keypoints)
+    assert table.num_keypoints.tolist() == [5, 17, 0]
 
 
 def test_areas_fall_back_to_the_box() -> None:
@@ -251,23 +251,25 @@ def test_areas_fall_back_to_the_box() -> None:
     assert table.scale_areas.dtype == np.float32
 
 
-def test_boxes_around_joints_where_there_are_none() -> None:
+def test_boxes_around_keypoints_where_there_are_none() -> None:
     frames = Frames.make(2, sizes=[[100, 50], [0, 0]])
-    joints = np.zeros((4, 17, 3), np.float32)
-    joints[:, 0] = 10, 20, 2
-    joints[:3, 1] = 30, 45, 1
-    joints[:, 2] = 90, 90, 0
+    keypoints = np.zeros((4, 17, 3), np.float32)
+    keypoints[:, 0] = 10, 20, 2
+    keypoints[:3, 1] = 30, 45, 1
+    keypoints[:, 2] = 90, 90, 0
     known = [[1, 2, 3, 4]] + [[np.nan] * 4] * 3
-    table = PoseTable.make(frames, [0, 0, 1, 1], boxes=known, joints=joints).with_joint_boxes(0.2)
+    table = PoseTable.make(
+        frames, [0, 0, 1, 1], boxes=known, keypoints=keypoints
+    ).with_keypoint_boxes(0.2)
     assert table.boxes[0].tolist() == [1, 2, 3, 4]
     assert table.boxes[1].tolist() == [5, 15, 30, 35]
     assert table.boxes[2].tolist() == [5, 15, 30, 35]
     assert np.isnan(table.boxes[3]).all()
 
 
-def test_joint_boxes_end_at_the_frame() -> None:
-    joints = np.full((1, 17, 3), 2, np.float32)
-    joints[0, 0], joints[0, 1] = (-40, -30, 2), (-10, 60, 2)
-    table = PoseTable.make(Frames.make(1, sizes=[[100, 50]]), [0], joints=joints)
-    assert table.with_joint_boxes().boxes[0].tolist() == [0, 0, 11, 50]
-    assert table[:0].with_joint_boxes().boxes.shape == (0, 4)
+def test_keypoint_boxes_end_at_the_frame() -> None:
+    keypoints = np.full((1, 17, 3), 2, np.float32)
+    keypoints[0, 0], keypoints[0, 1] = (-40, -30, 2), (-10, 60, 2)
+    table = PoseTable.make(Frames.make(1, sizes=[[100, 50]]), [0], keypoints=keypoints)
+    assert table.with_keypoint_boxes().boxes[0].tolist() == [0, 0, 11, 50]
+    assert table[:0].with_keypoint_boxes().boxes.shape == (0, 4)

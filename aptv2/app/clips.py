@@ -18,14 +18,14 @@ from aptv2.app.jobs import Job
 from aptv2.app.posed import write_posed
 from aptv2.app.proxy import frame_rate, write_blank, write_proxy
 from aptv2.app.results import TRACKS_SUFFIX
+from aptv2.drawing.overlay import TRACK_COLOURS
 from aptv2.errors import BrokenVideoError, InputError
 from aptv2.export import write_coco
 from aptv2.inference.pipeline import Interrupted, track_video
 from aptv2.inference.progress import Report, Stop
-from aptv2.inference.sources import OVERLAY_SUFFIX, VideoSource
-from aptv2.inference.video import DEFAULT_FPS
-from aptv2.plots.overlay import TRACK_COLOURS
 from aptv2.tables import PoseTable
+from aptv2.video.reader import DEFAULT_FPS
+from aptv2.video.sources import OVERLAY_SUFFIX, VideoSource
 
 
 class Clip:
@@ -247,9 +247,9 @@ class Clip:
             "tracks": np.unique(table.tracks).tolist(),
             "names": dict(table.names),
             "colours": TRACK_COLOURS,
-            "joints": skeleton.names,
+            "keypoints": skeleton.names,
             "limbs": skeleton.limbs,
-            "jointColours": skeleton.colours,
+            "keypointColours": skeleton.colours,
         }
 
     def _show(self, table: PoseTable) -> None:
@@ -273,14 +273,14 @@ def pose_array(table: PoseTable) -> np.ndarray:
     -------
     np.ndarray
         float32 (N, 7 + 3K), by frame: frame of the video, place of its track among the sorted
-        track numbers, animal score, box (x, y, width, height), then x, y and score of each joint.
-        NaN where unknown.
+        track numbers, animal score, box (x, y, width, height), then x, y and score of each
+        keypoint. NaN where unknown.
     """
     place = np.unique(table.tracks, return_inverse=True)[1].reshape(-1)
     frame = frame_numbers(table)[table.frame]
     columns = [np.stack([frame, place, table.scores], axis=1), table.boxes]
     rows = np.concatenate(
-        [*columns, table.joints.reshape(len(table), 3 * len(table.skeleton))], axis=1
+        [*columns, table.keypoints.reshape(len(table), 3 * len(table.skeleton))], axis=1
     )
     ordered: np.ndarray = rows[np.argsort(frame, kind="stable")].astype("<f4")
     return ordered

@@ -8,12 +8,12 @@ from itertools import islice
 from pydantic import BaseModel, ConfigDict, Field
 
 from aptv2.errors import InputError
-from aptv2.inference.animals import Detector
-from aptv2.inference.sources import VideoSource
 from aptv2.models import load_detector
+from aptv2.tracking.interfaces import Detector
+from aptv2.video.sources import VideoSource
 
 MIN_SCORE = 0.35
-"""As in :class:`aptv2.inference.association.Associator`, where a surer detection begins a track."""
+"""As in :class:`aptv2.tracking.association.Associator`, where a surer detection begins a track."""
 
 
 class Box(BaseModel):

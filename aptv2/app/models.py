@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from aptv2.models.zoo import POSE_NETWORKS, TRACKERS
+from aptv2.models.load import POSE_NETWORKS, TRACKERS
 from aptv2.weights import find_weights
 
 

@@ -6,14 +6,14 @@ from contextlib import closing
 from pathlib import Path
 
 from aptv2.app.edits import frame_numbers
+from aptv2.drawing.overlay import Trails, draw_overlay
 from aptv2.errors import BrokenVideoError
-from aptv2.inference.background import read_ahead
 from aptv2.inference.overlay_video import TRAIL_SECONDS, queue_length
 from aptv2.inference.progress import Report
-from aptv2.inference.sources import VideoSource
-from aptv2.inference.writing import VideoWriter
-from aptv2.plots.overlay import Trails, draw_overlay
 from aptv2.tables import PoseTable
+from aptv2.video.prefetch import read_ahead
+from aptv2.video.sources import VideoSource
+from aptv2.video.writer import VideoWriter
 
 
 def write_posed(table: PoseTable, video: VideoSource, path: Path, report: Report) -> None:
@@ -37,7 +37,7 @@ def write_posed(table: PoseTable, video: VideoSource, path: Path, report: Report
                 drawn = draw_overlay(
                     frame.image,
                     animals.boxes,
-                    animals.joints,
+                    animals.keypoints,
                     animals.tracks,
                     animals.scores,
                     trails=trails,

@@ -15,11 +15,11 @@ import cv2
 import numpy as np
 
 from aptv2.errors import BrokenVideoError
-from aptv2.inference.background import read_ahead
 from aptv2.inference.overlay_video import queue_length
 from aptv2.inference.progress import Report
-from aptv2.inference.sources import VideoSource
-from aptv2.inference.writing import VideoWriter
+from aptv2.video.prefetch import read_ahead
+from aptv2.video.sources import VideoSource
+from aptv2.video.writer import VideoWriter
 
 MAX_SIDE = 1280
 KEYFRAMES = 12

@@ -1,4 +1,4 @@
-"""A Rerun recording: the video, boxes, joints and scores on one timeline."""
+"""A Rerun recording: the video, boxes, keypoints and scores on one timeline."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import numpy as np
 import simplejpeg
 
 from aptv2.app.edits import frame_numbers
+from aptv2.drawing.overlay import track_colour
 from aptv2.errors import BrokenVideoError, InputError
 from aptv2.files import atomic_write
-from aptv2.inference.sources import VideoFrame, VideoSource
-from aptv2.plots.overlay import track_colour
 from aptv2.tables import PoseTable
+from aptv2.video.sources import VideoFrame, VideoSource
 
 _QUALITY = 85
 
@@ -23,7 +23,7 @@ _QUALITY = 85
 def write_recording(table: PoseTable, path: str | Path, video: VideoSource | None = None) -> None:
     """Write a table as a Rerun recording.
 
-    `video` holds the frames as JPEG, `video/animal_N/box` and `video/animal_N/joints`
+    `video` holds the frames as JPEG, `video/animal_N/box` and `video/animal_N/keypoints`
     each animal, and `score/animal_N` its confidence. The timelines are
     `frame` and, where times are known, `time`.
 
@@ -79,13 +79,13 @@ def _images(video: VideoSource | None) -> Generator[VideoFrame, None, None]:
 
 
 def _log_names(rerun: Any, recording: Any, table: PoseTable) -> None:
-    """The joints' names, their colours and limbs, for all time."""
+    """The keypoints' names, their colours and limbs, for all time."""
     skeleton = table.skeleton
     description = rerun.ClassDescription(
         info=rerun.AnnotationInfo(id=0, label="animal"),
         keypoint_annotations=[
-            rerun.AnnotationInfo(id=joint, label=name, color=_rgb(colour))
-            for joint, (name, colour) in enumerate(
+            rerun.AnnotationInfo(id=keypoint, label=name, color=_rgb(colour))
+            for keypoint, (name, colour) in enumerate(
                 zip(skeleton.names, skeleton.colours, strict=True)
             )
         ],
@@ -111,11 +111,11 @@ def _log_animals(
                 labels=[table.names.get(track, str(track))],
             )
             recording.log(f"{place}/box", box)
-        shown = np.flatnonzero(table.joints[row, :, 2] > 0)
+        shown = np.flatnonzero(table.keypoints[row, :, 2] > 0)
         points = rerun.Points2D(
-            table.joints[row, shown, :2], class_ids=0, keypoint_ids=shown, show_labels=False
+            table.keypoints[row, shown, :2], class_ids=0, keypoint_ids=shown, show_labels=False
         )
-        recording.log(f"{place}/joints", points)
+        recording.log(f"{place}/keypoints", points)
         if not np.isnan(table.scores[row]):
             recording.log(f"score/animal_{track}", rerun.Scalars(float(table.scores[row])))
     for track in before - present:

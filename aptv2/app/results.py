@@ -6,9 +6,9 @@ from pathlib import Path
 
 from aptv2.datasets import read_annotations
 from aptv2.errors import InputError
-from aptv2.inference.sources import VideoSource
-from aptv2.inference.video import open_video
 from aptv2.tables import PoseTable
+from aptv2.video.reader import open_video
+from aptv2.video.sources import VideoSource
 
 TRACKS_SUFFIX = ".tracks.json"
 

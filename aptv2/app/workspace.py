@@ -13,8 +13,8 @@ from aptv2.app.clips import Clip
 from aptv2.app.jobs import Job, Jobs
 from aptv2.app.results import read_result, tracks_file
 from aptv2.errors import InputError
-from aptv2.inference.sources import VIDEO_SUFFIXES
-from aptv2.inference.video import open_video
+from aptv2.video.reader import open_video
+from aptv2.video.sources import VIDEO_SUFFIXES
 
 GIGABYTE = 10**9
 SPARE = GIGABYTE

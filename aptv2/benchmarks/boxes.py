@@ -20,13 +20,13 @@ from aptv2.benchmarks.cells import ANNOTATED
 from aptv2.errors import InputError
 from aptv2.files import atomic_write, write_json
 from aptv2.images import read_image
-from aptv2.inference.animals import Detector
-from aptv2.inference.annotated import Follower, follow_annotated, on_annotated
 from aptv2.inference.progress import progress_bar
 from aptv2.tables import PoseTable
-from aptv2.training.inputs import annotated_boxes
-from aptv2.training.testing import parts_of
-from aptv2.training.tracked_testing import score_tracks
+from aptv2.testing.annotated import Follower, follow_annotated, on_annotated
+from aptv2.testing.inputs import annotated_boxes
+from aptv2.testing.pose import parts_of
+from aptv2.testing.tracked_pose import score_tracks
+from aptv2.tracking.interfaces import Detector
 
 DETECTOR = "detector"
 _JITTER = re.compile(r"jitter(?P<size>\d*\.?\d+)?(-seed(?P<seed>\d+))?")
@@ -46,7 +46,7 @@ class SharedBoxes:
         That it took to make them.
     tracking
         Scores of following by part of the data, as of
-        :func:`aptv2.training.tracked_testing.score_tracks`; None where no tracker ran.
+        :func:`aptv2.testing.tracked_pose.score_tracks`; None where no tracker ran.
     """
 
     path: Path
@@ -111,7 +111,7 @@ def follow_boxes(
 ) -> SharedBoxes:
     """Boxes of a tracker that follows every animal from its first box, and its scores."""
     start = time.monotonic()
-    followed = follow_annotated(truth.with_joint_boxes(), tracker, progress=True)
+    followed = follow_annotated(truth.with_keypoint_boxes(), tracker, progress=True)
     seconds = time.monotonic() - start
     tracking: dict[str, dict[str, Any]] = {
         part: score_tracks(truth, followed, part) for part in parts_of(truth)

@@ -15,8 +15,8 @@ from aptv2.errors import InputError
 from aptv2.export.aptv2 import write_aptv2
 from aptv2.files import atomic_write
 from aptv2.tables import PoseTable
-from aptv2.training.inputs import Split, read_split
-from aptv2.training.samples import usable
+from aptv2.testing.inputs import Split, read_split
+from aptv2.training.data.pose import usable
 
 SHOTS, SEEDS = (1, 2), 2  # of the low-data track
 _TRAIN, _VAL = 8, 4  # animals a species
@@ -105,7 +105,7 @@ def _few(table: PoseTable, count: int) -> PoseTable:
 
 
 def _short(table: PoseTable) -> PoseTable:
-    """The first frames of the first clips that show joints, as many easy as hard ones."""
+    """The first frames of the first clips that show keypoints, as many easy as hard ones."""
     clips = clips_of(table)
     shown = table.frame[usable(table)]
     trees = difficulty_of(table)[shown]

@@ -10,17 +10,17 @@ from typing import Any
 
 import torch
 
-from aptv2.benchmarks import tracking
 from aptv2.benchmarks.boxes import checked
 from aptv2.benchmarks.cells import ANNOTATED, Cell, Plan
-from aptv2.benchmarks.claims import Claim, Claimant, ClaimLostError
+from aptv2.benchmarks.leases import Lease, LeaseHolder, LeaseLostError
 from aptv2.benchmarks.miniature import SEEDS, SHOTS
 from aptv2.benchmarks.options import Options
 from aptv2.benchmarks.store import FAILED, Store
 from aptv2.benchmarks.testing import BusyError, CellTester
-from aptv2.benchmarks.tracks import TRACKS
+from aptv2.benchmarks.tracks import tracking
+from aptv2.benchmarks.tracks.registry import TRACKS
 from aptv2.errors import InputError
-from aptv2.models.zoo import load_pose_model
+from aptv2.models.load import load_pose_model
 from aptv2.species import FAMILIES, family
 
 
@@ -48,11 +48,11 @@ class Runner:
         self,
         track: str,
         options: Options,
-        claimant: Claimant | None = None,
+        claimant: LeaseHolder | None = None,
         tell: Callable[[str], None] = print,
     ) -> None:
         self.track, self.options, self.tell = track, options, tell
-        self.claimant = claimant or Claimant()
+        self.claimant = claimant or LeaseHolder()
         _refuse_at_once(options)
         self.store = Store(options.results, options.miniature)
         self.tester = CellTester(track, options, self.store, self.claimant)
@@ -115,19 +115,19 @@ class Runner:
                 return result
             try:
                 content = self.tester.test(cell)
-            except (BusyError, ClaimLostError):
+            except (BusyError, LeaseLostError):
                 return None
             except Exception as error:  # one cell's failure must not stop the others
                 content = self._failure(cell, error)
             return self._record(cell, claim, content)
 
-    def _record(self, cell: Cell, claim: Claim, content: dict[str, Any]) -> dict[str, Any] | None:
+    def _record(self, cell: Cell, claim: Lease, content: dict[str, Any]) -> dict[str, Any] | None:
         try:
             claim.check()
             self.store.record(cell, content)
             result = self.store.result(cell)
             assert result is not None
-        except ClaimLostError:
+        except LeaseLostError:
             return None
         except InputError as error:  # a full disk
             result = content | {"cell": cell.id, "status": FAILED, "error": str(error)}

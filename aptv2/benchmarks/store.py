@@ -10,7 +10,7 @@
     RESULTS/data/                           of a miniature: its data
 
 Every file is written to a temporary name and moved. `claim.N` in a folder says that a process is
-at work in it (:mod:`aptv2.benchmarks.claims`).
+at work in it (:mod:`aptv2.benchmarks.leases`).
 """
 
 from __future__ import annotations

@@ -10,33 +10,26 @@ from typing import Any
 
 import numpy as np
 
-from aptv2.benchmarks import tracking
 from aptv2.benchmarks.boxes import SharedBoxes, follow_boxes, make_boxes, shared_boxes
 from aptv2.benchmarks.cells import ANNOTATED, Cell, Training
-from aptv2.benchmarks.claims import Claim, Claimant, holder
-from aptv2.benchmarks.details import write_details
+from aptv2.benchmarks.leases import Lease, LeaseHolder, holder
 from aptv2.benchmarks.memory import peak_memory, reset_peak_memory
 from aptv2.benchmarks.miniature import clip_data, pose_data
 from aptv2.benchmarks.options import Options
+from aptv2.benchmarks.report.details import write_details
 from aptv2.benchmarks.store import DETAILS, DONE, Store
-from aptv2.benchmarks.weights import (
-    SUFFIXES,
-    cached,
-    in_folder,
-    recipe_of,
-    train_weights,
-    trained,
-)
+from aptv2.benchmarks.tracks import tracking
+from aptv2.benchmarks.weights import SUFFIXES, cached, in_folder, recipe_of, train_weights, trained
 from aptv2.datasets import read_coco_results
 from aptv2.errors import InputError
-from aptv2.inference.chunks import OtherRunError
-from aptv2.models.pose import PoseModel
-from aptv2.models.zoo import EMBEDDED, load_detector, load_pose_model, load_tracker
+from aptv2.models.load import EMBEDDED, load_detector, load_pose_model, load_tracker
+from aptv2.models.pose.base import PoseModel
 from aptv2.species import SPECIES, canonical
 from aptv2.tables import PoseTable
+from aptv2.testing.chunks import OtherRunError
+from aptv2.testing.inputs import Split, read_split
+from aptv2.testing.pose import REPORT, RESULTS, score_pose_model
 from aptv2.training import runs
-from aptv2.training.inputs import Split, read_split
-from aptv2.training.testing import REPORT, RESULTS, score_pose_model
 from aptv2.weights.download import file_checksum
 
 SPLIT: Split = "val"
@@ -66,7 +59,7 @@ class CellTester:
         Where a miniature cannot be cut from the data.
     """
 
-    def __init__(self, track: str, options: Options, store: Store, claimant: Claimant) -> None:
+    def __init__(self, track: str, options: Options, store: Store, claimant: LeaseHolder) -> None:
         self.options, self.store, self.claimant = options, store, claimant
         self.data = options.data
         if options.miniature:
@@ -256,7 +249,7 @@ class CellTester:
         name = "lite" if self.options.miniature else cell.tracker
         return follow_boxes(self.truth, load_tracker(name, weights, device), folder, made_from)
 
-    def _claimed(self, folder: Path) -> Claim:
+    def _claimed(self, folder: Path) -> Lease:
         claim = self.claimant.take(folder)
         if claim is None:
             raise BusyError

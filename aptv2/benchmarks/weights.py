@@ -16,10 +16,10 @@ import numpy as np
 from aptv2.benchmarks.cells import Training
 from aptv2.benchmarks.store import Store
 from aptv2.errors import InputError
+from aptv2.training.data.pose import usable
+from aptv2.training.data.sources import Sources
 from aptv2.training.networks import EMBEDDED_NAME
 from aptv2.training.recipes import Recipe, read_recipe
-from aptv2.training.samples import usable
-from aptv2.training.sources import Sources
 from aptv2.weights.cache import weights_path
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")

@@ -21,9 +21,7 @@ bench = typer.Typer(
 
 _Results = Annotated[
     Path,
-    typer.Option(
-        "-o", "--output", help="Results folder, which is gone on with.", metavar="RESULTS"
-    ),
+    typer.Option("-o", "--output", help="Results folder, which is resumed.", metavar="RESULTS"),
 ]
 _Data = Annotated[
     Path, typer.Option(help="APTv2's folder; with --miniature, any folder that holds data.")
@@ -217,7 +215,7 @@ def _run(track: str, **given: Any) -> None:
 
 def _list(track: str, plan: Plan) -> None:
     from aptv2.benchmarks.boxes import checked
-    from aptv2.benchmarks.tracks import TRACKS
+    from aptv2.benchmarks.tracks.registry import TRACKS
 
     for cell in TRACKS[track].cells(replace(plan, boxes=checked(plan.boxes))):
         changes = " ".join(cell.training.settings())

@@ -27,13 +27,13 @@ def print_report(report: Report) -> None:
 def _contents(contents: list[Contents]) -> Table:
     table = Table(title="What is there")
     table.add_column("file", no_wrap=True)
-    columns = ("images", "with animals", "clips", "tracks", "animals", "no joints", "species")
+    columns = ("images", "with animals", "clips", "tracks", "animals", "no keypoints", "species")
     for name in columns:
         table.add_column(name, justify="right")
     for file in contents:
         numbers = (
             *(file.images, file.frames, file.clips, file.tracks, file.animals),
-            *(file.without_joints, len(file.species)),
+            *(file.without_keypoints, len(file.species)),
         )
         table.add_row(_plain(file.name), *(f"{number:,}" for number in numbers))
     return table

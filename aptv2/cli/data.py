@@ -58,7 +58,7 @@ def stats(
     """
     import aptv2
     from aptv2.datasets.statistics import statistics
-    from aptv2.plots.page import write_statistics
+    from aptv2.reports.statistics_page import write_statistics
 
     numbers = statistics(aptv2.read_annotations(root))
     for sentence in write_statistics(numbers, output, root.resolve().name):
@@ -91,7 +91,7 @@ def pack(
     Example: [cyan]aptv2 data pack APTv2/annotations/train_annotations.json -o packs/train[/]
     """
     from aptv2.training import read_recipe
-    from aptv2.training.packing import strongest, write_pack
+    from aptv2.training.data.packing import strongest, write_pack
 
     settings = () if recipe is None else strongest(read_recipe(recipe))
     done = write_pack(source, output, *settings, workers=workers, progress=True)

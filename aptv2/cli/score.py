@@ -31,18 +31,19 @@ def score(
         typer.Argument(help="COCO keypoint results, a .tracks.json, or GOT-10k result folders."),
     ],
     rescore: Annotated[
-        bool, typer.Option("--rescore", help="First weigh scores with the mean joint score.")
+        bool, typer.Option("--rescore", help="First weigh scores with the mean keypoint score.")
     ] = False,
     oks_nms: Annotated[
-        Suppression, typer.Option(help="First drop near-duplicates, by joint similarity 0.9.")
+        Suppression, typer.Option(help="First drop near-duplicates, by keypoint similarity 0.9.")
     ] = Suppression.none,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, from 0 to 1.")] = False,
 ) -> None:
     """Score predictions against annotations, in every way that both allow; in percent.
 
-    Joints: COCO keypoint AP and AR, as means over species like in the APTv2 paper; pooled takes all
-    animals as one. Tracks: HOTA, IDF1, MOTA and identity switches, and with joints the MOTA of
-    joints. Animals followed from their first boxes, as GOT-10k results: AO, SR, success, precision.
+    Keypoints: COCO keypoint AP and AR, as means over species like in the APTv2 paper; pooled takes
+    all animals as one. Tracks: HOTA, IDF1, MOTA and identity switches, and with keypoints the MOTA
+    of keypoints. Animals followed from their first boxes, as GOT-10k results: AO, SR, success,
+    precision.
 
     Example: [cyan]aptv2 score val.json predictions.json --rescore --oks-nms hard[/]
 
@@ -57,7 +58,7 @@ def score(
         oks_nms="soft" if oks_nms is Suppression.soft else oks_nms is Suppression.hard,
     )
     if as_json:
-        # Scores of joints stand at the top, the others under their names.
+        # Scores of keypoints stand at the top, the others under their names.
         flat = {**parts.pop("keypoints", {}), **parts}
         typer.echo(json.dumps(_without_nan(flat), indent=2))
         return
@@ -67,9 +68,9 @@ def score(
         _print_rows("all", {"mean over species": poses, "pooled": poses["pooled"]}, _AP)
     if tracks := parts.get("tracking"):
         _print_rows("tracks", {**tracks["by_species"], "all animals": tracks}, _TRACKING)
-    if joints := parts.get("pose_tracking"):
-        rows = {**joints["by_joint"], "mean over joints": joints}
-        _print_rows("tracked joints", rows, ("MOTA", "switches"))
+    if keypoints := parts.get("pose_tracking"):
+        rows = {**keypoints["by_keypoint"], "mean over keypoints": keypoints}
+        _print_rows("tracked keypoints", rows, ("MOTA", "switches"))
     if single := parts.get("single_object"):
         rows = {f"{single['animals']} in {single['frames']} frames": single}
         _print_rows("from first boxes", rows, _SINGLE)

@@ -77,7 +77,7 @@ def run_test(
     ] = None,
     flip_test: Annotated[bool, typer.Option(help="Average over mirrored crops as well.")] = True,
     oks_nms: Annotated[
-        Suppression, typer.Option(help="Drop near-duplicates, by joint similarity 0.9.")
+        Suppression, typer.Option(help="Drop near-duplicates, by keypoint similarity 0.9.")
     ] = Suppression.hard,
     resamples: Annotated[
         int, typer.Option(min=0, help="Draws of clips for confidence intervals; 0 for none.")
@@ -108,12 +108,12 @@ def run_test(
     from aptv2.cli.test_report import print_box_report, print_report, print_tracked_report
     from aptv2.datasets.splits import subset as part_of
     from aptv2.errors import InputError
+    from aptv2.testing.inputs import read_split
+    from aptv2.testing.pose import REPORT, RESULTS, score_pose_model
+    from aptv2.testing.tracked_pose import TRACKS, score_tracked_poses
+    from aptv2.testing.tracker import read_clips, score_boxes
     from aptv2.training import read_recipe
-    from aptv2.training.box_testing import read_clips, score_boxes
-    from aptv2.training.inputs import read_split
     from aptv2.training.launch import refuse_launchers
-    from aptv2.training.testing import REPORT, RESULTS, score_pose_model
-    from aptv2.training.tracked_testing import TRACKS, score_tracked_poses
 
     refuse_launchers("test")
     if tracker and boxes:

@@ -34,7 +34,7 @@ def track(
     pose: Annotated[
         str,
         typer.Option(
-            help="Network that reads the joints, or a weights file of aptv2 train; fused: a "
+            help="Network that reads the keypoints, or a weights file of aptv2 train; fused: a "
             "tracker vitposetrack_… reads them on the way."
         ),
     ] = "lite",
@@ -48,10 +48,10 @@ def track(
         str, typer.Option(help="More formats, comma-separated: dlc, slp, nwb, mot, coco, …")
     ] = "",
     flip_test: Annotated[
-        bool, typer.Option("--flip-test", help="Read joints from mirrored crops too; slower.")
+        bool, typer.Option("--flip-test", help="Read keypoints from mirrored crops too; slower.")
     ] = False,
     smooth: Annotated[
-        bool, typer.Option("--smooth", help="Smooth joints and boxes (One Euro filter).")
+        bool, typer.Option("--smooth", help="Smooth keypoints and boxes (One Euro filter).")
     ] = False,
     video: Annotated[
         bool, typer.Option("--video/--no-video", help="Write a video with the poses drawn on it.")
@@ -69,7 +69,7 @@ def track(
 ) -> None:
     """Find the animals of a video, follow them and read their poses.
 
-    Writes NAME.tracks.json (COCO), NAME.csv (one row a joint) and NAME.pose.mp4 for each video.
+    Writes NAME.tracks.json (COCO), NAME.csv (one row a keypoint) and NAME.pose.mp4 for each video.
     Exit code: 0 done, 2 bad input, 3 a video broke off, 130 Ctrl-C.
 
     Example: [cyan]aptv2 track clip.mp4 -o out[/]

@@ -72,9 +72,9 @@ def train(
 
     import yaml
 
+    from aptv2.training.data.sources import recipe_for
     from aptv2.training.launch import launch
     from aptv2.training.runs import read_run
-    from aptv2.training.sources import recipe_for
     from aptv2.training.trainer import train as run
 
     overrides = [*(settings or ()), *(changes or ()), *([f"init={init}"] if init else [])]

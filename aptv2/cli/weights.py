@@ -63,7 +63,7 @@ def pull(
 
     Example: [cyan]aptv2 weights pull hrnet_w32-ap10k[/]
     """
-    from aptv2.models.zoo import build_network
+    from aptv2.models.load import build_network
     from aptv2.weights.convert import pull
 
     with _shown(name) as progress:
@@ -93,7 +93,7 @@ def convert(
 
     Example: [cyan]aptv2 weights convert vitpose+_base.pth vitpose_b.safetensors --expert ap10k[/]
     """
-    from aptv2.models.zoo import build_network
+    from aptv2.models.load import build_network
     from aptv2.weights.convert import convert_weights
 
     with _shown(source) as progress:

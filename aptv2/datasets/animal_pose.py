@@ -1,11 +1,11 @@
-"""Animal-Pose (Cao et al., ICCV 2019): dog, cat, sheep, horse and cow with 20 joints.
+"""Animal-Pose (Cao et al., ICCV 2019): dog, cat, sheep, horse and cow with 20 keypoints.
 
 Its own file, `keypoints.json`, is like COCO's but for: `images` is an object that maps the image
 id (as text) to the file name, without sizes; `bbox` is x1, y1, x2, y2; `keypoints` is a list of
 20 triples x, y, 0 or 1; annotations have no id; limbs are counted from 0. Images lie in `images/`
 beside the file.
 
-Other people's copies of it are COCO files with the 17 animal joints, some with the 20 original
+Other people's copies of it are COCO files with the 17 animal keypoints, some with the 20 original
 ones in `keypoints_20`. As elbows and knees of the 20 name what AP-10K's 17 call shoulders and
 hips, and the 20 knees are AP-10K's elbows and knees, :func:`as_animal17` maps by place.
 """
@@ -31,7 +31,7 @@ _LEGS = ("left_front", "right_front", "left_back", "right_back")
 ANIMAL_POSE20 = Skeleton(
     names=(
         *("left_eye", "right_eye", "nose", "left_ear", "right_ear"),
-        *(f"{leg}_{joint}" for joint in ("elbow", "knee", "paw") for leg in _LEGS),
+        *(f"{leg}_{keypoint}" for keypoint in ("elbow", "knee", "paw") for leg in _LEGS),
         *("throat", "withers", "tailbase"),
     ),
     limbs=(
@@ -42,7 +42,7 @@ ANIMAL_POSE20 = Skeleton(
     upper=(0, 1, 2, 3, 4, 5, 6, 9, 10, 13, 14, 17, 18),
 )
 
-# Joint of the 17 -> joint of the 20 at the same place; the neck is the middle of two.
+# Keypoint of the 17 -> keypoint of the 20 at the same place; the neck is the middle of two.
 _PLACES = {
     "left_eye": "left_eye",
     "right_eye": "right_eye",
@@ -70,7 +70,7 @@ def is_animal_pose(document: Any) -> bool:
 
 
 def read_animal_pose(path: str | Path, root: str | Path | None = None) -> PoseTable:
-    """Read Animal-Pose with its 20 joints, from its own file or from `keypoints_20` of a copy.
+    """Read Animal-Pose with its 20 keypoints, from its own file or from `keypoints_20` of a copy.
 
     Parameters
     ----------
@@ -82,8 +82,8 @@ def read_animal_pose(path: str | Path, root: str | Path | None = None) -> PoseTa
     Returns
     -------
     PoseTable
-        With the skeleton `ANIMAL_POSE20` and visibility 2 where a joint is labelled;
-        :func:`as_animal17` makes the 17 joints of it.
+        With the skeleton `ANIMAL_POSE20` and visibility 2 where a keypoint is labelled;
+        :func:`as_animal17` makes the 17 keypoints of it.
 
     Raises
     ------
@@ -95,8 +95,8 @@ def read_animal_pose(path: str | Path, root: str | Path | None = None) -> PoseTa
     if is_animal_pose(document):
         return parse_animal_pose(document, path, root)
     table = parse_coco(document, path, root)
-    joints = _joints(Records(path, "annotation", document["annotations"]), "keypoints_20")
-    return replace(table, joints=joints.astype(np.float32), skeleton=ANIMAL_POSE20)
+    keypoints = _keypoints(Records(path, "annotation", document["annotations"]), "keypoints_20")
+    return replace(table, keypoints=keypoints.astype(np.float32), skeleton=ANIMAL_POSE20)
 
 
 def parse_animal_pose(
@@ -125,7 +125,7 @@ def parse_animal_pose(
         frames,
         animals.lookup("image_id", frames.ids, "image"),
         boxes=boxes,
-        joints=_joints(animals, "keypoints"),
+        keypoints=_keypoints(animals, "keypoints"),
         species=animals.integers("category_id"),
         skeleton=ANIMAL_POSE20,
         categories=categories,
@@ -134,35 +134,35 @@ def parse_animal_pose(
 
 
 def as_animal17(table: PoseTable) -> PoseTable:
-    """The table with the 17 animal joints in place of Animal-Pose's 20.
+    """The table with the 17 animal keypoints in place of Animal-Pose's 20.
 
     The neck is the middle of throat and withers where both are labelled; ears are left out.
 
     Raises
     ------
     ValueError
-        Where the table has other joints.
+        Where the table has other keypoints.
     """
     if table.skeleton != ANIMAL_POSE20:
-        raise ValueError("the table does not have the 20 joints of Animal-Pose")
-    joints = np.zeros((len(table), len(ANIMAL17), 3), np.float32)
+        raise ValueError("the table does not have the 20 keypoints of Animal-Pose")
+    keypoints = np.zeros((len(table), len(ANIMAL17), 3), np.float32)
     for name17, name20 in _PLACES.items():
-        joints[:, ANIMAL17.names.index(name17)] = _joint(table, name20)
-    throat, withers = _joint(table, "throat"), _joint(table, "withers")
+        keypoints[:, ANIMAL17.names.index(name17)] = _keypoint(table, name20)
+    throat, withers = _keypoint(table, "throat"), _keypoint(table, "withers")
     neck = (throat + withers) / 2
     neck[(throat[:, 2] == 0) | (withers[:, 2] == 0)] = 0
-    joints[:, ANIMAL17.names.index("neck")] = neck
-    return replace(table, joints=joints, skeleton=ANIMAL17)
+    keypoints[:, ANIMAL17.names.index("neck")] = neck
+    return replace(table, keypoints=keypoints, skeleton=ANIMAL17)
 
 
-def _joint(table: PoseTable, name: str) -> np.ndarray:
-    return table.joints[:, table.skeleton.names.index(name)]
+def _keypoint(table: PoseTable, name: str) -> np.ndarray:
+    return table.keypoints[:, table.skeleton.names.index(name)]
 
 
-def _joints(animals: Records, key: str) -> np.ndarray:
+def _keypoints(animals: Records, key: str) -> np.ndarray:
     """float64 (N, 20, 3) of a field of 20 triples; where the third is above 0 it becomes 2."""
     count = len(ANIMAL_POSE20)
-    joints = animals.points(key, count)
-    joints[joints[:, :, 2] <= 0] = 0
-    joints[:, :, 2] = np.where(joints[:, :, 2] > 0, 2, 0)
-    return joints
+    keypoints = animals.points(key, count)
+    keypoints[keypoints[:, :, 2] <= 0] = 0
+    keypoints[:, :, 2] = np.where(keypoints[:, :, 2] > 0, 2, 0)
+    return keypoints

@@ -1,6 +1,6 @@
 """APT-36K, the forerunner of APTv2: one COCO-like file, `apt36k_annotations.json`.
 
-2,400 clips of 30 species, 35,483 images, the 17 animal joints, `video_id` and `track_id`. It
+2,400 clips of 30 species, 35,483 images, the 17 animal keypoints, `video_id` and `track_id`. It
 departs from COCO in three ways: `file_name` is an absolute Windows path of the machine it was
 made on, of which `<species>\\<clip>\\<file>` is what a download holds; the crowd flag is
 `is_crowd`; the licences stand under `license`. There is no split.

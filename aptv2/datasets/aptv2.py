@@ -105,7 +105,7 @@ def together(tables: list[PoseTable], paths: list[Path]) -> PoseTable:
     name_of: dict[int, str] = {}
     for table, path in zip(tables, paths, strict=True):
         if table.skeleton != first.skeleton:
-            raise InputError(f"{path}: the joints are not those of {paths[0]}.")
+            raise InputError(f"{path}: the keypoints are not those of {paths[0]}.")
         for key, species in table.categories.items():
             if categories.setdefault(key, species) != species:
                 raise InputError(
@@ -126,7 +126,7 @@ def together(tables: list[PoseTable], paths: list[Path]) -> PoseTable:
     frames = Frames(**{name: column[rows] for name, column in stacked.items()})
     starts = np.cumsum([0, *(len(table.frames) for table in tables[:-1])])
     frame = [place[start + table.frame] for start, table in zip(starts, tables, strict=True)]
-    rows_of = ("boxes", "joints", "scores", "tracks", "species", "areas", "ids", "crowd")
+    rows_of = ("boxes", "keypoints", "scores", "tracks", "species", "areas", "ids", "crowd")
     animals: dict[str, Any] = {
         field: np.concatenate([getattr(table, field) for table in tables]) for field in rows_of
     }

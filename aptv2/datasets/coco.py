@@ -4,11 +4,12 @@ The dialects differ only in extra fields, so one reader serves all: `video_id` b
 `track_id` tracks, and a `frame_index` and `time` are kept where a file (such as the
 `clip.tracks.json` that this package writes) has them. The names that people gave animals stand
 in a list `tracks`, one `id` and `name` each. `num_keypoints` is never read: in released
-files it is wrong, and what counts is a joint whose third number is above 0.
+files it is wrong, and what counts is a keypoint whose third number is above 0.
 
-The joints are those of the categories: names in `keypoints`, limbs in `skeleton` (counted from
-1), and of our own `sigmas` (one a joint) and, where the names do not tell left from right,
-`flip_pairs` (pairs of names). A list of the 17 animal joints in any known spelling is `ANIMAL17`.
+The keypoints are those of the categories: names in `keypoints`, limbs in `skeleton` (counted from
+1), and of our own `sigmas` (one a keypoint) and, where the names do not tell left from right,
+`flip_pairs` (pairs of names). A list of the 17 animal keypoints in any known spelling is
+`ANIMAL17`.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from aptv2.errors import InputError
 from aptv2.skeleton import ANIMAL17, Skeleton
 from aptv2.tables import Frames, PoseTable
 
-# Other spellings of the same 17 joints: AP-10K's official code says `L_F_Paw`, `Root of tail`.
+# Other spellings of the same 17 keypoints: AP-10K's official code says `L_F_Paw`, `Root of tail`.
 _ALIASES = (("l_", "left_"), ("r_", "right_"), ("_f_", "_front_"), ("_b_", "_back_"))
 
 
@@ -71,7 +72,7 @@ def parse_coco(document: Any, path: Path, root: str | Path | None = None) -> Pos
         )
     categories = Records(path, "category", document.get("categories"))
     category_ids, names = categories_of(categories)
-    skeleton, has_joints = _skeleton(categories)
+    skeleton, has_keypoints = _skeleton(categories)
 
     images = Records(path, "image", document["images"])
     frames = _frames(images)
@@ -82,13 +83,13 @@ def parse_coco(document: Any, path: Path, root: str | Path | None = None) -> Pos
     areas = animals.floats("area", math.nan)
     animals.refuse_negative("area", areas)
     count = len(skeleton)
-    joints = animals.rows("keypoints", 3 * count, null=0.0, required=has_joints)
+    keypoints = animals.rows("keypoints", 3 * count, null=0.0, required=has_keypoints)
     tracks = animals.integers("track_id", -1)
     return PoseTable.make(
         frames,
         animals.lookup("image_id", frames.ids, "image"),
         boxes=boxes,
-        joints=joints.reshape(-1, count, 3),
+        keypoints=keypoints.reshape(-1, count, 3),
         scores=animals.floats("score", math.nan),
         tracks=tracks,
         species=animals.integers("category_id"),
@@ -135,19 +136,19 @@ def _animal_names(path: Path, listed: Any, tracks: np.ndarray) -> dict[int, str]
 
 
 def _skeleton(categories: Records) -> tuple[Skeleton, bool]:
-    """The joints that the categories list, and whether one does."""
+    """The keypoints that the categories list, and whether one does."""
     skeleton = None
     for index, item in enumerate(categories.items):
         names = item.get("keypoints")
         if not names:
             continue
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            categories.fail(index, "keypoints", "is not a list of joint names")
-        spelling = [tidy_joint(name) for name in names]
+            categories.fail(index, "keypoints", "is not a list of keypoint names")
+        spelling = [tidy_keypoint(name) for name in names]
         if skeleton is None:
             first, skeleton = spelling, _skeleton_of(categories, index)
         elif spelling != first:
-            categories.fail(index, "keypoints", "lists other joints than the category before it")
+            categories.fail(index, "keypoints", "lists other keypoints than the category before it")
     return skeleton or ANIMAL17, skeleton is not None
 
 
@@ -160,7 +161,7 @@ def _skeleton_of(categories: Records, index: int) -> Skeleton:
         limbs = [(int(a), int(b)) for a, b in item.get("skeleton") or ()]
     except (OverflowError, TypeError, ValueError):
         categories.fail(index, "skeleton", "is not a list of pairs of whole numbers")
-    # COCO counts joints from 1; a 0 tells the files that do not.
+    # COCO counts keypoints from 1; a 0 tells the files that do not.
     start = 0 if any(0 in limb for limb in limbs) else 1
     try:
         sigmas = tuple(float(sigma) for sigma in item.get("sigmas") or ())
@@ -169,7 +170,7 @@ def _skeleton_of(categories: Records, index: int) -> Skeleton:
     try:
         pairs = tuple((names.index(a), names.index(b)) for a, b in item.get("flip_pairs") or ())
     except (TypeError, ValueError):
-        categories.fail(index, "flip_pairs", "is not a list of pairs of its joints")
+        categories.fail(index, "flip_pairs", "is not a list of pairs of its keypoints")
     try:
         return Skeleton(names, tuple((a - start, b - start) for a, b in limbs), sigmas, pairs=pairs)
     except ValueError as error:
@@ -177,12 +178,12 @@ def _skeleton_of(categories: Records, index: int) -> Skeleton:
 
 
 def is_animal17(names: Sequence[str]) -> bool:
-    """Whether these are the 17 animal joints in their order, in any known spelling."""
-    return tuple(tidy_joint(name) for name in names) == ANIMAL17.names
+    """Whether these are the 17 animal keypoints in their order, in any known spelling."""
+    return tuple(tidy_keypoint(name) for name in names) == ANIMAL17.names
 
 
-def tidy_joint(name: str) -> str:
-    """A joint's name as APTv2 spells it: `L_F_Paw` becomes `left_front_paw`."""
+def tidy_keypoint(name: str) -> str:
+    """A keypoint's name as APTv2 spells it: `L_F_Paw` becomes `left_front_paw`."""
     name = name.lower().replace(" ", "_")
     for short, long in _ALIASES:
         if short.startswith("_"):

@@ -27,9 +27,9 @@ def read_coco_results(path: str | Path, ground_truth: PoseTable | None = None) -
     path
         The JSON file. `bbox` and `area` are kept where a detection has them.
     ground_truth
-        The annotations that the results belong to. Their frames, joints and categories are taken
+        The annotations that the results belong to. Their frames, keypoints and categories are taken
         over, and image and category ids must be theirs. Left out, the frames are the image ids
-        that occur, in rising order, and 17 joints are taken for those of `ANIMAL17`.
+        that occur, in rising order, and 17 keypoints are taken for those of `ANIMAL17`.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def parse_coco_results(
         frames,
         detections.lookup("image_id", frames.ids, "image of the ground truth"),
         boxes=boxes,
-        joints=detections.rows("keypoints", 3 * len(skeleton)).reshape(-1, len(skeleton), 3),
+        keypoints=detections.rows("keypoints", 3 * len(skeleton)).reshape(-1, len(skeleton), 3),
         scores=detections.floats("score"),
         tracks=detections.integers("track_id", -1),
         species=detections.integers("category_id"),
@@ -77,9 +77,9 @@ def parse_coco_results(
 
 
 def _skeleton(detections: Records) -> Skeleton:
-    """The joints, of which a results file gives only the number."""
+    """The keypoints, of which a results file gives only the number."""
     numbers = detections.items[0].get("keypoints") if len(detections) else None
     count = len(numbers) // 3 if isinstance(numbers, list) else len(ANIMAL17)
     if count == len(ANIMAL17):
         return ANIMAL17
-    return Skeleton(tuple(f"joint_{number}" for number in range(1, count + 1)))
+    return Skeleton(tuple(f"keypoint_{number}" for number in range(1, count + 1)))

@@ -2,9 +2,9 @@
 
 For images: `<image name width height>` with shapes in it. For video: `<track id label>` with a
 shape a frame, those between key frames written out; `outside="1"` where the object is not there.
-The shapes are `<skeleton>` (an animal; its `<points>` are the joints, labelled, `outside` where
+The shapes are `<skeleton>` (an animal; its `<points>` are the keypoints, labelled, `outside` where
 not labelled and `occluded` where hidden), `<box>` and `<points>` of a single point, which
-`group_id` ties together (:mod:`aptv2.datasets.shapes`). `<meta>` lists the labels; a joint's has
+`group_id` ties together (:mod:`aptv2.datasets.shapes`). `<meta>` lists the labels; a keypoint's has
 the skeleton's as `<parent>`, and the skeleton's an `<svg>` whose lines are the limbs.
 """
 
@@ -19,7 +19,7 @@ from xml.parsers import expat
 
 from aptv2.datasets.names import fault_of, is_file, subfolders
 from aptv2.datasets.records import read_bytes
-from aptv2.datasets.shapes import Animal, Picture, Shape, animals_of, joints_of, number, table_of
+from aptv2.datasets.shapes import Animal, Picture, Shape, animals_of, keypoints_of, number, table_of
 from aptv2.errors import InputError
 from aptv2.skeleton import ANIMAL17, Skeleton
 from aptv2.tables import PoseTable
@@ -29,7 +29,7 @@ Element = ElementTree.Element
 
 
 class _Task(NamedTuple):
-    """One file: its frames, the joint list and, where no images lie beside it, its video."""
+    """One file: its frames, the keypoint list and, where no images lie beside it, its video."""
 
     pictures: list[Picture]
     skeleton: Skeleton
@@ -84,11 +84,11 @@ def read_cvat(path: str | Path) -> PoseTable:
     Returns
     -------
     PoseTable
-        A clip is a video, numbered from 1; images have no clip. Joints, in the order of the
+        A clip is a video, numbered from 1; images have no clip. Keypoints, in the order of the
         labels, and limbs are the skeleton's; or else the labels of the points. The species is
         the label of the skeleton or box, a track the `id` of a track or a `group_id`. Visibility
-        is 1 where a joint is occluded and else 2. Where an animal has no box it is that around
-        its joints.
+        is 1 where a keypoint is occluded and else 2. Where an animal has no box it is that around
+        its keypoints.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def parse_cvat(document: Element, path: Path) -> PoseTable:
 def _table(tasks: list[_Task], root: Path) -> PoseTable:
     skeleton = tasks[0].skeleton
     if any(task.skeleton != skeleton for task in tasks):
-        raise InputError(f"{root} holds tasks with different joints; give one of them.")
+        raise InputError(f"{root} holds tasks with different keypoints; give one of them.")
     pictures = [picture for task in tasks for picture in task.pictures]
     # A table has one root: of several videos without images, none can be it.
     video = tasks[0].video if len(tasks) == 1 else None
@@ -142,7 +142,9 @@ def _parse(document: Element, path: Path, root: Path, clip: int) -> _Task:
         video = None
     else:
         pictures, video = _video(document, path, prefix, clip)
-    labels = [name for picture in pictures for animal in picture.animals for name in animal.joints]
+    labels = [
+        name for picture in pictures for animal in picture.animals for name in animal.keypoints
+    ]
     return _Task(pictures, _skeleton(document, labels, path), video)
 
 
@@ -187,7 +189,7 @@ def _video(
             frame = _whole(element, "frame", spot)
             if element.tag == "skeleton":
                 found = _skeleton_animal(element, track, key, spot)
-                if found.joints:
+                if found.keypoints:
                     animals.setdefault(frame, []).append(found)
             else:
                 shape = _shape(element, track, group or None, key, spot)
@@ -223,13 +225,13 @@ def _frame_name(document: Element, path: Path) -> tuple[str, Path | None]:
 def _skeleton_animal(element: Element, named: Element, track: int, where: str) -> Animal:
     animal = Animal(named.get("label", ""), track)
     for point in element.iter("points"):
-        joint = _shape(point, point, None, -1, f"{where}: joint {point.get('label')!r}")
-        if len(joint.corners) != 1:
-            raise InputError(f"{joint.where} is not one point; correct it.")
-        if joint.label in animal.joints:
-            raise InputError(f"{joint.where} is there twice; remove one.")
+        keypoint = _shape(point, point, None, -1, f"{where}: keypoint {point.get('label')!r}")
+        if len(keypoint.corners) != 1:
+            raise InputError(f"{keypoint.where} is not one point; correct it.")
+        if keypoint.label in animal.keypoints:
+            raise InputError(f"{keypoint.where} is there twice; remove one.")
         if point.get("outside") != "1":
-            animal.joints[joint.label] = (*joint.corners[0], joint.visibility)
+            animal.keypoints[keypoint.label] = (*keypoint.corners[0], keypoint.visibility)
     return animal
 
 
@@ -250,7 +252,7 @@ def _shape(element: Element, named: Element, group: int | None, track: int, wher
         pair = element.get("points", "").split(",")
         if len(pair) != 2:
             raise InputError(
-                f'{where}: "points" is not one "x,y"; label every joint by itself, '
+                f'{where}: "points" is not one "x,y"; label every keypoint by itself, '
                 "or draw a skeleton."
             )
         corners = ((number(pair[0], f"{where}: x"), number(pair[1], f"{where}: y")),)
@@ -275,7 +277,7 @@ def _as_whole(text: str, where: str) -> int:
 
 
 def _skeleton(document: Element, labels: Iterable[str], path: Path) -> Skeleton:
-    """Joints and limbs that `<meta>` gives, or the labels of points where it gives none."""
+    """Keypoints and limbs that `<meta>` gives, or the labels of points where it gives none."""
     known = document.findall("meta//label")
     skeletons: dict[str, list[str]] = {}
     for label in known:
@@ -284,13 +286,13 @@ def _skeleton(document: Element, labels: Iterable[str], path: Path) -> Skeleton:
     lists = list(skeletons.values())
     if any(names != lists[0] for names in lists):
         raise InputError(
-            f"{path}: the skeletons {', '.join(skeletons)} have different joints; "
+            f"{path}: the skeletons {', '.join(skeletons)} have different keypoints; "
             "export the animals of one skeleton at a time."
         )
     points = [label.findtext("name") or "" for label in known if label.findtext("type") == "points"]
     used = list(dict.fromkeys(labels))
     names = lists[0] if lists else [name for name in points if name in used]
-    skeleton = joints_of([*names, *used])
+    skeleton = keypoints_of([*names, *used])
     if skeleton is ANIMAL17 or not lists:
         return skeleton
     svg = next((text for label in known if (text := label.findtext("svg"))), "")
@@ -298,17 +300,19 @@ def _skeleton(document: Element, labels: Iterable[str], path: Path) -> Skeleton:
 
 
 def _limbs(svg: str, names: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
-    """Lines of CVAT's picture of a skeleton, as far as both ends are joints."""
-    joint_of = {}
+    """Lines of CVAT's picture of a skeleton, as far as both ends are keypoints."""
+    keypoint_of = {}
     for tag in re.findall(r"<circle\b[^>]*>", svg):
         node, name = _quoted(tag, "data-node-id"), _quoted(tag, "data-label-name")
         if node and name in names:
-            joint_of[node] = names.index(name)
+            keypoint_of[node] = names.index(name)
     ends = [
         (_quoted(tag, "data-node-from"), _quoted(tag, "data-node-to"))
         for tag in re.findall(r"<line\b[^>]*>", svg)
     ]
-    return tuple((joint_of[a], joint_of[b]) for a, b in ends if a in joint_of and b in joint_of)
+    return tuple(
+        (keypoint_of[a], keypoint_of[b]) for a, b in ends if a in keypoint_of and b in keypoint_of
+    )
 
 
 def _quoted(tag: str, key: str) -> str:

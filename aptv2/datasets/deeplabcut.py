@@ -5,8 +5,8 @@ of a video `<video>DLC_<network>.h5` and `.csv`. All hold the same pandas table.
 header of three rows, `scorer`, `bodyparts`, `coords`, and in projects with several animals a
 fourth, `individuals`, after the first; `coords` are x and y and, of predictions, `likelihood`.
 A row is an image, named by `labeled-data/<video>/<image>` in one cell (in either kind of slashes)
-or, since DeepLabCut 2.2, in three; or a frame of a video, by its number. An empty cell is a joint
-that is not labelled. There are no boxes and no image sizes. Limbs stand in the project's
+or, since DeepLabCut 2.2, in three; or a frame of a video, by its number. An empty cell is a
+keypoint that is not labelled. There are no boxes and no image sizes. Limbs stand in the project's
 `config.yaml` as `skeleton`.
 
 Of the `.h5`, what is read and what not says :mod:`aptv2.datasets.pandas_hdf5`.
@@ -27,14 +27,7 @@ import yaml
 
 from aptv2.datasets.coco import is_animal17
 from aptv2.datasets.hdf5 import is_hdf5
-from aptv2.datasets.names import (
-    animal_names,
-    entries,
-    fault_of,
-    is_file,
-    subfolders,
-    track_numbers,
-)
+from aptv2.datasets.names import animal_names, entries, fault_of, is_file, subfolders, track_numbers
 from aptv2.datasets.pandas_hdf5 import read_pandas
 from aptv2.datasets.records import read_bytes, read_text
 from aptv2.errors import InputError
@@ -47,7 +40,7 @@ _FILMS = (".mp4", ".avi", ".mov", ".mkv", ".mpg", ".m4v", ".webm")
 
 
 class _Labels(NamedTuple):
-    """One file: image names, (individual, joint, coordinate) of every column, float64 (N, C)."""
+    """One file: image names, (individual, keypoint, coordinate) of every column, float64 (N, C)."""
 
     path: Path
     images: list[str]
@@ -56,7 +49,7 @@ class _Labels(NamedTuple):
 
     @property
     def predicted(self) -> bool:
-        """Whether joints have a likelihood."""
+        """Whether keypoints have a likelihood."""
         return any(axis == "likelihood" for _, _, axis in self.columns)
 
     @property
@@ -88,17 +81,17 @@ def read_deeplabcut(path: str | Path) -> PoseTable:
     PoseTable
         A clip is a video, numbered from 1 in the order of their names; `frames.indices` is the
         number in the image's name, or the frame's; a track is an individual, numbered as
-        :func:`aptv2.datasets.names.track_numbers` says, and `names` has its name. Joints that
+        :func:`aptv2.datasets.names.track_numbers` says, and `names` has its name. Keypoints that
         belong to no animal (of the individual `single` beside others) are left out. The third
-        number of a joint is its likelihood, or 2 where it is labelled. An animal's score is the
-        mean likelihood of its joints. A box is the one around the joints, as
-        :meth:`aptv2.tables.PoseTable.with_joint_boxes` makes it. The root of predictions is the
+        number of a keypoint is its likelihood, or 2 where it is labelled. An animal's score is the
+        mean likelihood of its keypoints. A box is the one around the keypoints, as
+        :meth:`aptv2.tables.PoseTable.with_keypoint_boxes` makes it. The root of predictions is the
         video, where it lies beside the file.
 
     Raises
     ------
     InputError
-        Where there are no labels, or a file is broken or has other joints than the one before.
+        Where there are no labels, or a file is broken or has other keypoints than the one before.
     """
     path = Path(path)
     paths = _label_files(path) if path.is_dir() else [path]
@@ -109,17 +102,17 @@ def read_deeplabcut(path: str | Path) -> PoseTable:
     skeleton = _skeleton(files[0], root)
     parts = [_animals(file, skeleton) for file in files]
     starts = np.cumsum([0, *(len(file.images) for file in files[:-1])])
-    joints = np.concatenate([joints for _, joints, _ in parts])
+    keypoints = np.concatenate([keypoints for _, keypoints, _ in parts])
     return PoseTable.make(
         frames,
         np.concatenate([start + frame for start, (frame, _, _) in zip(starts, parts, strict=True)]),
-        joints=joints,
-        scores=_scores(joints) if any(file.predicted for file in files) else None,
+        keypoints=keypoints,
+        scores=_scores(keypoints) if any(file.predicted for file in files) else None,
         tracks=np.concatenate([tracks for _, _, tracks in parts]),
         skeleton=skeleton,
         root=root,
         names=_names(files),
-    ).with_joint_boxes()
+    ).with_keypoint_boxes()
 
 
 def _names(files: Sequence[_Labels]) -> dict[int, str]:
@@ -149,9 +142,9 @@ def _film(files: Sequence[_Labels]) -> Path | None:
     return next((film for film in films if is_file(film)), None)
 
 
-def _scores(joints: np.ndarray) -> np.ndarray:
-    """(N,): the mean of each animal's joint scores above 0."""
-    scores = joints[:, :, 2]
+def _scores(keypoints: np.ndarray) -> np.ndarray:
+    """(N,): the mean of each animal's keypoint scores above 0."""
+    scores = keypoints[:, :, 2]
     return scores.sum(axis=1) / np.maximum(np.count_nonzero(scores, axis=1), 1)
 
 
@@ -177,17 +170,17 @@ def _read_file(path: Path) -> _Labels:
     for column in labels.columns:
         if column[2] not in ("x", "y", "likelihood") or not column[1]:
             raise InputError(
-                f"{path}: column {_said(column)} is not x, y or likelihood of a joint; "
+                f"{path}: column {_said(column)} is not x, y or likelihood of a keypoint; "
                 "correct the header."
             )
     known = set(labels.columns)
     if len(known) != len(labels.columns):
         raise InputError(f"{path}: two columns have the same header; correct it.")
-    for individual, joint, axis in labels.columns:
+    for individual, keypoint, axis in labels.columns:
         other = "x" if axis == "y" else "y"
-        if (individual, joint, other) not in known:
+        if (individual, keypoint, other) not in known:
             raise InputError(
-                f"{path}: {_said((individual, joint, axis))} has no {other} beside it; "
+                f"{path}: {_said((individual, keypoint, axis))} has no {other} beside it; "
                 "correct the header."
             )
     broken = np.argwhere(np.abs(labels.values) >= _LARGEST)
@@ -255,14 +248,14 @@ def _read_hdf5(path: Path) -> _Labels:
 def _skeleton(file: _Labels, root: Path | None) -> Skeleton:
     individuals = list(dict.fromkeys(individual for individual, _, _ in file.columns))
     animal = next((one for one in individuals if one != "single"), "single")
-    names = tuple(dict.fromkeys(joint for one, joint, _ in file.columns if one == animal))
+    names = tuple(dict.fromkeys(keypoint for one, keypoint, _ in file.columns if one == animal))
     if is_animal17(names):
         return ANIMAL17
     return Skeleton(names, limbs=_limbs(root, names))
 
 
 def _limbs(root: Path | None, names: Sequence[str]) -> tuple[tuple[int, int], ...]:
-    """What `config.yaml` says; its examples name joints that no animal has."""
+    """What `config.yaml` says; its examples name keypoints that no animal has."""
     config = root / "config.yaml" if root else None
     if config is None or not config.is_file():
         return ()
@@ -280,35 +273,37 @@ def _limbs(root: Path | None, names: Sequence[str]) -> tuple[tuple[int, int], ..
 
 
 def _animals(file: _Labels, skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows of one file: frame (from 0), joints (N, K, 3) and track."""
+    """Rows of one file: frame (from 0), keypoints (N, K, 3) and track."""
     place = {column: index for index, column in enumerate(file.columns)}
     individuals = file.individuals
-    frames, joints, tracks = [], [], []
+    frames, keypoints, tracks = [], [], []
     for track, individual in zip(track_numbers(individuals), individuals, strict=True):
-        names = [joint for one, joint, axis in file.columns if one == individual and axis == "x"]
+        names = [
+            keypoint for one, keypoint, axis in file.columns if one == individual and axis == "x"
+        ]
         if not (tuple(names) == skeleton.names or (skeleton is ANIMAL17 and is_animal17(names))):
             raise InputError(
-                f"{file.path}: the joints of {individual or 'the animal'} are not those of the "
+                f"{file.path}: the keypoints of {individual or 'the animal'} are not those of the "
                 "first animal; every animal needs the same."
             )
         spots = [[place[individual, name, axis] for axis in "xy"] for name in names]
         xy = file.values[:, np.array(spots, int).reshape(-1, 2)]
         third = np.full(xy.shape[:2], 2.0)
-        for joint, name in enumerate(names):
+        for keypoint, name in enumerate(names):
             if (column := place.get((individual, name, "likelihood"))) is not None:
-                third[:, joint] = np.nan_to_num(file.values[:, column])
+                third[:, keypoint] = np.nan_to_num(file.values[:, column])
         there = ~np.isnan(xy).any(axis=2) & (third > 0)
         rows = np.flatnonzero(there.any(axis=1))
         full = np.where(there[..., None], np.concatenate([xy, third[..., None]], axis=2), 0)
         frames.append(rows)
-        joints.append(full[rows])
+        keypoints.append(full[rows])
         tracks.append(np.full(len(rows), track))
     if not frames:
         return np.zeros(0, int), np.zeros((0, len(skeleton), 3)), np.zeros(0, int)
     order = np.argsort(np.concatenate(frames), kind="stable")
     return (
         np.concatenate(frames)[order],
-        np.concatenate(joints)[order],
+        np.concatenate(keypoints)[order],
         np.concatenate(tracks)[order],
     )
 

@@ -45,7 +45,7 @@ def read_got10k_results(folder: str | Path, ground_truth: PoseTable) -> PoseTabl
     Raises
     ------
     InputError
-        Where a clip has no results, more than one animal or a name that stands twice, or where a
+        Where a clip has no results, more than one animal or a name that appears twice, or where a
         file is broken or has another number of lines than the clip has frames.
     """
     folder = Path(folder)
@@ -68,7 +68,7 @@ def read_got10k_results(folder: str | Path, ground_truth: PoseTable) -> PoseTabl
         np.concatenate([np.empty(0, int), *rows]),
         boxes=np.concatenate([np.empty((0, 4)), *boxes]),
         tracks=np.concatenate([np.empty(0, int), *tracks]),
-        joints=np.zeros((sum(map(len, rows)), len(ground_truth.skeleton), 3)),
+        keypoints=np.zeros((sum(map(len, rows)), len(ground_truth.skeleton), 3)),
         skeleton=ground_truth.skeleton,
         root=ground_truth.root,
     )

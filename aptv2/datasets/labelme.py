@@ -3,7 +3,7 @@
 A file has `shapes`, each with `label`, `points` (a list of x, y), `shape_type` and `group_id`,
 and `imagePath`, `imageWidth` and `imageHeight`. In APTv2's the group is the track, the files lie
 beside the frames in `<number><species>/<clip>/`, and folders are spelled in several ways
-(`11spider-monkey`, `11spidermonkey`). A rectangle or a polygon is an animal and a point a joint
+(`11spider-monkey`, `11spidermonkey`). A rectangle or a polygon is an animal and a point a keypoint
 (:mod:`aptv2.datasets.shapes`); lines, circles and masks are left out.
 """
 
@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from aptv2 import species
 from aptv2.datasets.names import IMAGE_SUFFIXES, images_in, walk
 from aptv2.datasets.records import load_json
-from aptv2.datasets.shapes import Animal, Picture, Shape, animals_of, joints_of, number, table_of
+from aptv2.datasets.shapes import Animal, Picture, Shape, animals_of, keypoints_of, number, table_of
 from aptv2.errors import InputError
 from aptv2.tables import PoseTable
 
@@ -72,9 +72,9 @@ def read_labelme(
     PoseTable
         A clip is a folder with images, numbered from 1 in natural order; a track is a `group_id`.
         The species is that of the folder `<number><species>` around a clip, spelled as APTv2
-        does, or else the rectangle's label. Joints are the 17 where all labels are among them,
+        does, or else the rectangle's label. Keypoints are the 17 where all labels are among them,
         by name or by number from 1; or else the labels in the order they are met. Where an
-        animal has no rectangle its box is that around its joints.
+        animal has no rectangle its box is that around its keypoints.
 
     Raises
     ------
@@ -103,8 +103,10 @@ def read_labelme(
         pictures = _read_clip(root, [*images, path.name], root, 1, read)
     if not pictures:
         raise InputError(f"{path} holds no LabelMe files.")
-    labels = [name for picture in pictures for animal in picture.animals for name in animal.joints]
-    return table_of(pictures, joints_of(labels), root)
+    labels = [
+        name for picture in pictures for animal in picture.animals for name in animal.keypoints
+    ]
+    return table_of(pictures, keypoints_of(labels), root)
 
 
 def _read_clip(

@@ -237,10 +237,10 @@ class Records:
         values = self._values(key, _REQUIRED)
         array = _as_array(values) if values else np.zeros((0, count, 3))
         if array.shape != (len(values), count, 3) or array.dtype.kind not in "iuf":
-            self._check(values, key, lambda v: isinstance(v, list), "is not a list of joints")
-            self._check(values, key, lambda v: len(v) == count, f"does not hold {count} joints")
+            self._check(values, key, lambda v: isinstance(v, list), "is not a list of keypoints")
+            self._check(values, key, lambda v: len(v) == count, f"does not hold {count} keypoints")
             self._check(
-                values, key, lambda v: all(map(_is_triple, v)), "holds a joint of not 3 numbers"
+                values, key, lambda v: all(map(_is_triple, v)), "holds a keypoint of not 3 numbers"
             )
         return self._finite(array.reshape(-1, 3 * count), key).reshape(-1, count, 3)
 

@@ -1,7 +1,8 @@
 """Drawn shapes -> animals: what LabelMe and CVAT have in common.
 
 Both let a person draw rectangles and points with labels. A rectangle is an animal and its label
-the species; a point is a joint and its label the joint's name; a group number ties them together.
+the species; a point is a keypoint and its label the keypoint's name; a group number ties them
+together.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from aptv2.datasets.coco import tidy_joint
+from aptv2.datasets.coco import tidy_keypoint
 from aptv2.errors import InputError
 from aptv2.skeleton import ANIMAL17, Skeleton
 from aptv2.tables import Frames, PoseTable
@@ -34,12 +35,12 @@ class Shape(NamedTuple):
 
 @dataclass
 class Animal:
-    """One animal of a frame: its joints by name, each x, y and visibility."""
+    """One animal of a frame: its keypoints by name, each x, y and visibility."""
 
     species: str = ""
     track: int = -1
     box: tuple[float, float, float, float] | None = None
-    joints: dict[str, tuple[float, float, int]] = field(default_factory=dict)
+    keypoints: dict[str, tuple[float, float, int]] = field(default_factory=dict)
 
 
 @dataclass
@@ -81,7 +82,7 @@ def animals_of(shapes: Sequence[Shape]) -> list[Animal]:
     Raises
     ------
     InputError
-        Where a group holds two rectangles or one joint twice, or a point belongs to no animal.
+        Where a group holds two rectangles or one keypoint twice, or a point belongs to no animal.
     """
     groups: dict[Hashable, Animal] = {}
     loose: list[Shape] = []
@@ -109,12 +110,12 @@ def _add(animal: Animal, shape: Shape) -> None:
     if animal.track == -1 or len(shape.corners) > 1:
         animal.track = shape.track
     if len(shape.corners) == 1:
-        if shape.label in animal.joints:
+        if shape.label in animal.keypoints:
             raise InputError(
-                f"{shape.where}: the joint {shape.label!r} is there twice in one group; "
+                f"{shape.where}: the keypoint {shape.label!r} is there twice in one group; "
                 "remove one, or give it its own group."
             )
-        animal.joints[shape.label] = (*shape.corners[0], shape.visibility)
+        animal.keypoints[shape.label] = (*shape.corners[0], shape.visibility)
         return
     if animal.box is not None:
         raise InputError(
@@ -125,10 +126,10 @@ def _add(animal: Animal, shape: Shape) -> None:
     animal.species = shape.label
 
 
-def joints_of(labels: Iterable[str]) -> Skeleton:
-    """The joint list of labels, in the order given.
+def keypoints_of(labels: Iterable[str]) -> Skeleton:
+    """The keypoint list of labels, in the order given.
 
-    Labels that are all among the 17 animal joints, by name in any known spelling or by number
+    Labels that are all among the 17 animal keypoints, by name in any known spelling or by number
     from 1 to 17, mean `ANIMAL17`, of which some may be missing.
     """
     names = tuple(dict.fromkeys(labels))
@@ -140,28 +141,28 @@ def joints_of(labels: Iterable[str]) -> Skeleton:
 def _place_in_17(label: str) -> int | None:
     if label.isascii() and label.isdigit() and len(label) <= 2:
         return int(label) - 1 if 1 <= int(label) <= len(ANIMAL17) else None
-    name = tidy_joint(label)
+    name = tidy_keypoint(label)
     return ANIMAL17.names.index(name) if name in ANIMAL17.names else None
 
 
 def table_of(pictures: Sequence[Picture], skeleton: Skeleton, root: Path | None) -> PoseTable:
     """One table of frames, with species numbered from 1 in the order of their names.
 
-    Animals without a rectangle get a box around their joints, as
-    :meth:`aptv2.tables.PoseTable.with_joint_boxes` makes it.
+    Animals without a rectangle get a box around their keypoints, as
+    :meth:`aptv2.tables.PoseTable.with_keypoint_boxes` makes it.
     """
     animals = [animal for picture in pictures for animal in picture.animals]
     species = sorted({animal.species for animal in animals if animal.species})
     species_ids = {name: key for key, name in enumerate(species, 1)}
-    place = {name: joint for joint, name in enumerate(skeleton.names)}
-    joints = np.zeros((len(animals), len(skeleton), 3))
+    place = {name: keypoint for keypoint, name in enumerate(skeleton.names)}
+    keypoints = np.zeros((len(animals), len(skeleton), 3))
     boxes = np.full((len(animals), 4), np.nan)
     for row, animal in enumerate(animals):
         if animal.box is not None:
             boxes[row] = animal.box
-        for name, joint in animal.joints.items():
+        for name, keypoint in animal.keypoints.items():
             spot = _place_in_17(name) if skeleton is ANIMAL17 else place[name]
-            joints[row, spot] = joint
+            keypoints[row, spot] = keypoint
     counts = [len(picture.animals) for picture in pictures]
     return PoseTable.make(
         Frames.make(
@@ -172,10 +173,10 @@ def table_of(pictures: Sequence[Picture], skeleton: Skeleton, root: Path | None)
         ),
         np.repeat(np.arange(len(pictures)), counts),
         boxes=boxes,
-        joints=joints,
+        keypoints=keypoints,
         tracks=[animal.track for animal in animals],
         species=[species_ids.get(animal.species, -1) for animal in animals],
         skeleton=skeleton,
         categories={key: name for name, key in species_ids.items()},
         root=root,
-    ).with_joint_boxes()
+    ).with_keypoint_boxes()

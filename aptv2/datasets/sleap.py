@@ -54,11 +54,11 @@ def read_sleap(path: str | Path, predictions: bool | None = None) -> PoseTable:
     Returns
     -------
     PoseTable
-        The frames with animals; a clip is a video, numbered from 1. A person's joint has
+        The frames with animals; a clip is a video, numbered from 1. A person's keypoint has
         visibility 2, or 1 where SLEAP says that it is hidden; the third number of a predicted one
         is its score. A track is numbered as :func:`aptv2.datasets.names.track_numbers` says, and
-        `names` has its name. A box is the one around the joints. The root is the video, where one
-        of the name that the file gives lies beside it. Times are known where the file says the
+        `names` has its name. A box is the one around the keypoints. The root is the video, where
+        one of the name that the file gives lies beside it. Times are known where the file says the
         frame rate.
 
     Raises
@@ -80,7 +80,7 @@ def read_sleap(path: str | Path, predictions: bool | None = None) -> PoseTable:
 
 
 def _check_points(file: Any, path: Path) -> None:
-    """Refuse a file whose animals share points: a small one could claim any number of joints."""
+    """Refuse a file whose animals share points: a small one could claim any number of keypoints."""
     instances = file["instances"][()]
     claimed = instances["point_id_end"].astype(float) - instances["point_id_start"].astype(float)
     if (claimed < 0).any() or claimed.sum() > len(file["points"]) + len(file["pred_points"]):
@@ -97,7 +97,7 @@ def _table(labels: Any, path: Path, predictions: bool | None) -> PoseTable:
     videos = [_video(video, path) for video in labels.videos]
     place = {id(video): number for number, video in enumerate(labels.videos)}
     spots: list[tuple[int, int]] = []
-    rows, joints, scores, tracks = [], [], [], []
+    rows, keypoints, scores, tracks = [], [], [], []
     for frame in labels:
         found = list(frame.user_instances)
         if predictions:
@@ -107,7 +107,7 @@ def _table(labels: Any, path: Path, predictions: bool | None) -> PoseTable:
             continue
         for instance in found:
             rows.append(len(spots))
-            joints.append(_joints(instance))
+            keypoints.append(_keypoints(instance))
             scores.append(getattr(instance, "score", math.nan))
             tracks.append(track_of.get(id(instance.track), -1))
         spots.append((place[id(frame.video)], int(frame.frame_idx)))
@@ -115,16 +115,16 @@ def _table(labels: Any, path: Path, predictions: bool | None) -> PoseTable:
     table = PoseTable.make(
         frames,
         rows,
-        joints=np.array(joints).reshape(len(rows), len(skeleton), 3),
+        keypoints=np.array(keypoints).reshape(len(rows), len(skeleton), 3),
         scores=scores,
         tracks=tracks,
         skeleton=skeleton,
         root=_root(videos, frames.names, path),
         names=animal_names(names, numbers),
     )
-    if not (np.abs(table.joints) < _LARGEST).all() or np.isinf(table.scores).any():
-        raise InputError(f"{path}: a joint or score is infinite or beyond all bounds; {_HINT}.")
-    return table.with_joint_boxes()
+    if not (np.abs(table.keypoints) < _LARGEST).all() or np.isinf(table.scores).any():
+        raise InputError(f"{path}: a keypoint or score is infinite or beyond all bounds; {_HINT}.")
+    return table.with_keypoint_boxes()
 
 
 class _Video(NamedTuple):
@@ -196,7 +196,7 @@ def _skeleton(skeletons: Sequence[Any], path: Path) -> Skeleton:
         raise InputError(f"{path} holds no skeleton; {_HINT}.")
     first, names = skeletons[0], tuple(skeletons[0].node_names)
     if any(tuple(other.node_names) != names for other in skeletons):
-        raise InputError(f"{path} holds skeletons with different joints; give a file for each.")
+        raise InputError(f"{path} holds skeletons with different keypoints; give a file for each.")
     if is_animal17(names):
         return ANIMAL17
     pairs = tuple((min(pair), max(pair)) for pair in map(tuple, first.symmetry_inds))
@@ -206,14 +206,14 @@ def _skeleton(skeletons: Sequence[Any], path: Path) -> Skeleton:
     return Skeleton(names, tuple((int(a), int(b)) for a, b in first.edge_inds), pairs=pairs)
 
 
-def _joints(instance: Any) -> np.ndarray:
+def _keypoints(instance: Any) -> np.ndarray:
     """float64 (K, 3)."""
     points = instance.points
-    joints = np.zeros((len(points), 3))
+    keypoints = np.zeros((len(points), 3))
     there = ~np.isnan(points["xy"]).any(axis=1)
-    joints[there, :2] = points["xy"][there]
+    keypoints[there, :2] = points["xy"][there]
     if "score" in points.dtype.names:
-        joints[there, 2] = np.nan_to_num(points["score"][there])
+        keypoints[there, 2] = np.nan_to_num(points["score"][there])
     else:
-        joints[there, 2] = np.where(points["visible"][there], 2, 1)
-    return joints
+        keypoints[there, 2] = np.where(points["visible"][there], 2, 1)
+    return keypoints

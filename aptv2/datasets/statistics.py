@@ -29,8 +29,8 @@ class Totals:
     clips: int
     tracks: int
     instances: int
-    instances_with_joints: int
-    joints: int
+    instances_with_keypoints: int
+    keypoints: int
     species: int
     families: int
 
@@ -76,23 +76,23 @@ class Histogram:
 
 
 @dataclass(frozen=True)
-class JointMotion:
-    """How far joints move from a frame to the next, as a share of the animal's size.
+class KeypointMotion:
+    """How far keypoints move from a frame to the next, as a share of the animal's size.
 
     The size is the square root of the box's area, the mean of both frames, so that a near and
     a far animal count alike.
 
     Parameters
     ----------
-    joints
+    keypoints
         Names, (K,).
     pairs
-        int64 (K,): pairs of neighbouring frames in which the joint is labelled twice.
+        int64 (K,): pairs of neighbouring frames in which the keypoint is labelled twice.
     quantiles
         float64 (K, 5): the motion that `QUANTILES` of the pairs stay below; NaN without pairs.
     """
 
-    joints: tuple[str, ...]
+    keypoints: tuple[str, ...]
     pairs: np.ndarray
     quantiles: np.ndarray
 
@@ -101,13 +101,13 @@ class JointMotion:
 class Statistics:
     """All numbers of one data set; a part is None where the data does not hold what it needs.
 
-    `motion` and `overlap` need tracks, `aspect` and `overlap` boxes, `motion` both and joints.
+    `motion` and `overlap` need tracks, `aspect` and `overlap` boxes, `motion` both and keypoints.
     """
 
     totals: Totals
     species: tuple[SpeciesCount, ...]
     crowding: Crowding
-    motion: JointMotion | None
+    motion: KeypointMotion | None
     overlap: Histogram | None
     aspect: Histogram | None
 
@@ -158,7 +158,7 @@ def neighbours(table: PoseTable) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _totals(table: PoseTable, species: tuple[SpeciesCount, ...]) -> Totals:
-    labelled = table.num_joints
+    labelled = table.num_keypoints
     frames = len(np.unique(table.frame))
     return Totals(
         frames=frames,
@@ -166,8 +166,8 @@ def _totals(table: PoseTable, species: tuple[SpeciesCount, ...]) -> Totals:
         clips=_clips(table),
         tracks=_tracks(table),
         instances=len(table),
-        instances_with_joints=int(np.count_nonzero(labelled)),
-        joints=int(labelled.sum()),
+        instances_with_keypoints=int(np.count_nonzero(labelled)),
+        keypoints=int(labelled.sum()),
         species=sum(one.name != UNKNOWN for one in species),
         families=len({one.family for one in species} - {OTHER}),
     )
@@ -214,19 +214,19 @@ def _crowding(table: PoseTable) -> Crowding:
     return Crowding(animals, frames, animals * frames)
 
 
-def _motion(table: PoseTable, first: np.ndarray, second: np.ndarray) -> JointMotion | None:
+def _motion(table: PoseTable, first: np.ndarray, second: np.ndarray) -> KeypointMotion | None:
     areas = box_tools.area(table.boxes)
     size = np.sqrt((areas[first] + areas[second]) / 2)
-    before, after = table.joints[first], table.joints[second]
+    before, after = table.keypoints[first], table.keypoints[second]
     usable = (before[:, :, 2] > 0) & (after[:, :, 2] > 0) & (size > 0)[:, None]
     if not usable.any():
         return None
     distance = np.linalg.norm(after[:, :, :2] - before[:, :, :2], axis=2)
     quantiles = np.full((len(table.skeleton), len(QUANTILES)), np.nan)
-    for joint, rows in enumerate(usable.T):
+    for keypoint, rows in enumerate(usable.T):
         if rows.any():
-            quantiles[joint] = np.quantile(distance[rows, joint] / size[rows], QUANTILES)
-    return JointMotion(table.skeleton.names, usable.sum(axis=0), quantiles)
+            quantiles[keypoint] = np.quantile(distance[rows, keypoint] / size[rows], QUANTILES)
+    return KeypointMotion(table.skeleton.names, usable.sum(axis=0), quantiles)
 
 
 def _overlap(table: PoseTable, first: np.ndarray, second: np.ndarray) -> Histogram | None:

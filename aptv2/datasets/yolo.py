@@ -1,10 +1,10 @@
 """YOLO pose data sets, laid out as Ultralytics reads them.
 
 A YAML file names the folders of images (`train`, `val`, `test`), or text files with an image a
-line, the species (`names`), the number of joints and of numbers for each (`kpt_shape`), their
+line, the species (`names`), the number of keypoints and of numbers for each (`kpt_shape`), their
 mirror twins (`flip_idx`) and perhaps their names (`kpt_names`). Labels lie in a text file an
 image, in `labels` where the image lies in `images`: a line an animal with its class, the centre
-and size of its box and its joints, all as shares of the image's width and height.
+and size of its box and its keypoints, all as shares of the image's width and height.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from aptv2.tables import Frames, PoseTable
 
 SPLITS = ("train", "val", "test")
 _MOST_BYTES = 2**20  # of the YAML file
-_MOST_JOINTS = 1000
+_MOST_KEYPOINTS = 1000
 
 
 def label_path(image: str) -> str:
@@ -61,8 +61,8 @@ def read_yolo(path: str | Path) -> PoseTable:
     -------
     PoseTable
         Every image is a frame, in the order of the splits and then of the names, which are
-        relative to the folder that holds all of them. Joints without a third number are visible
-        (2) unless they are 0, 0. 17 joints with the names of `ANIMAL17`, or without names but
+        relative to the folder that holds all of them. Keypoints without a third number are visible
+        (2) unless they are 0, 0. 17 keypoints with the names of `ANIMAL17`, or without names but
         with its `flip_idx`, are `ANIMAL17`.
 
     Raises
@@ -89,9 +89,9 @@ def read_yolo(path: str | Path) -> PoseTable:
         frame += [row] * len(found)
         labels.append(found)
     rows = np.concatenate([np.zeros((0, 5 + count * width)), *labels])
-    joints = rows[:, 5:].reshape(-1, count, width)
+    keypoints = rows[:, 5:].reshape(-1, count, width)
     if width == 2:
-        joints = np.concatenate([joints, 2 * joints.any(axis=2, keepdims=True)], axis=2)
+        keypoints = np.concatenate([keypoints, 2 * keypoints.any(axis=2, keepdims=True)], axis=2)
     boxes = rows[:, 1:5]
     boxes[:, :2] -= boxes[:, 2:] / 2
     return PoseTable.make(
@@ -102,7 +102,7 @@ def read_yolo(path: str | Path) -> PoseTable:
         ),
         frame,
         boxes=boxes,
-        joints=joints,
+        keypoints=keypoints,
         species=rows[:, 0],
         skeleton=_skeleton(file, settings, count),
         categories=names,
@@ -138,11 +138,11 @@ def _shape(file: Path, settings: dict[str, Any]) -> tuple[int, int]:
     shape = settings.get("kpt_shape")
     if isinstance(shape, list) and len(shape) == 2 and all(type(part) is int for part in shape):
         count, width = shape
-        if 0 < count <= _MOST_JOINTS and width in (2, 3):
+        if 0 < count <= _MOST_KEYPOINTS and width in (2, 3):
             return count, width
     raise InputError(
-        f'{file}: "kpt_shape" is not [number of joints, 2 or 3], with at most {_MOST_JOINTS} '
-        "joints; correct it."
+        f'{file}: "kpt_shape" is not [number of keypoints, 2 or 3], with at most {_MOST_KEYPOINTS} '
+        "keypoints; correct it."
     )
 
 
@@ -234,22 +234,22 @@ def _skeleton(file: Path, settings: dict[str, Any], count: int) -> Skeleton:
         not isinstance(flip, list)
         or not all(type(twin) is int for twin in flip)
         or sorted(flip) != list(range(count))
-        or any(flip[twin] != joint for joint, twin in enumerate(flip))
+        or any(flip[twin] != keypoint for keypoint, twin in enumerate(flip))
     ):
-        raise InputError(f'{file}: "flip_idx" does not pair the {count} joints; correct it.')
-    pairs = tuple((joint, twin) for joint, twin in enumerate(flip or ()) if joint < twin)
+        raise InputError(f'{file}: "flip_idx" does not pair the {count} keypoints; correct it.')
+    pairs = tuple((keypoint, twin) for keypoint, twin in enumerate(flip or ()) if keypoint < twin)
     given = settings.get("kpt_names")
     names = next(iter(given.values()), None) if isinstance(given, dict) else given
     if names is None:
         if count == len(ANIMAL17) and flip == ANIMAL17.flip.tolist():
             return ANIMAL17
-        names = [f"joint_{number}" for number in range(1, count + 1)]
+        names = [f"keypoint_{number}" for number in range(1, count + 1)]
     if (
         not isinstance(names, list)
         or len(names) != count
         or not all(isinstance(name, str | int) for name in names)
     ):
-        raise InputError(f'{file}: "kpt_names" does not name {count} joints; correct it.')
+        raise InputError(f'{file}: "kpt_names" does not name {count} keypoints; correct it.')
     names = [str(name) for name in names]
     if is_animal17(names):
         return ANIMAL17

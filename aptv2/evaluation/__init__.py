@@ -1,4 +1,4 @@
-"""Scores: two tables -> numbers. Keypoint AP, tracking of boxes and of joints."""
+"""Scores: two tables -> numbers. Keypoint AP, tracking of boxes and of keypoints."""
 
 from aptv2.evaluation.keypoints import score_keypoints
 from aptv2.evaluation.pose_tracking import score_pose_tracking

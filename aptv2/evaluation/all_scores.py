@@ -40,9 +40,9 @@ def score_all(
     Returns
     -------
     dict
-        `keypoints` (:func:`aptv2.score_keypoints`) where both have joints; `tracking`
+        `keypoints` (:func:`aptv2.score_keypoints`) where both have keypoints; `tracking`
         (:func:`aptv2.score_tracking`) where both have boxes and track numbers, and
-        `pose_tracking` (:func:`score_pose_tracking`) where they have joints as well;
+        `pose_tracking` (:func:`score_pose_tracking`) where they have keypoints as well;
         `single_object` (:func:`score_followed`) where the predictions were given the first boxes:
         every track of theirs is one of the ground truth and begins on its box. GOT-10k results
         have this last one alone.
@@ -50,7 +50,7 @@ def score_all(
     Raises
     ------
     InputError
-        Where a file is wrong, or the two have neither joints nor tracks in common.
+        Where a file is wrong, or the two have neither keypoints nor tracks in common.
     """
     if not isinstance(predictions, PoseTable) and is_got10k_results(Path(predictions)):
         truth, _ = pair(ground_truth, ground_truth)
@@ -58,8 +58,8 @@ def score_all(
         return {"single_object": score_followed(truth, found)}
     truth, found = pair(ground_truth, predictions)
     scores: dict[str, dict[str, Any]] = {}
-    joints = bool((truth.num_joints > 0).any())
-    posed = joints and bool((found.num_joints > 0).any() or not _tracked(found))
+    keypoints = bool((truth.num_keypoints > 0).any())
+    posed = keypoints and bool((found.num_keypoints > 0).any() or not _tracked(found))
     if posed:
         scores["keypoints"] = score_keypoints(truth, found, rescore, oks_nms)
     if _tracked(truth) and _tracked(found):
@@ -70,7 +70,7 @@ def score_all(
             scores["single_object"] = score_followed(truth, found)
     if not scores:
         raise InputError(
-            "The ground truth and the predictions have neither joints nor boxes with track "
+            "The ground truth and the predictions have neither keypoints nor boxes with track "
             "numbers in common; give files with the same of these."
         )
     return scores

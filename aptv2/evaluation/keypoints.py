@@ -1,10 +1,10 @@
 """Keypoint AP as APTv2 and AP-10K report it: COCO's, over object keypoint similarity.
 
-The numbers are pycocotools'. What is added is what animals need: the joints' own sigmas, scores by
-species, family and pooled, mmpose's rescoring and duplicate suppression, intervals of confidence,
-and a word when a frame holds more animals than COCO scores. All of it comes from one matching of
-predictions with animals (:mod:`aptv2.evaluation.matching`), in about a fiftieth of the time that
-pycocotools needs for the first ten numbers: see `bench/score_speed.py`.
+The numbers are pycocotools'. What is added is what animals need: the keypoints' own sigmas, scores
+by species, family and pooled, mmpose's rescoring and duplicate suppression, intervals of
+confidence, and a word when a frame holds more animals than COCO scores. All of it comes from one
+matching of predictions with animals (:mod:`aptv2.evaluation.matching`), in about a fiftieth of the
+time that pycocotools needs for the first ten numbers: see `perf/score_speed.py`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from aptv2.evaluation.precision import COCO_LIMIT, draw_clips, interval, ranking
 from aptv2.species import family
 from aptv2.tables import PoseTable
 
-_VISIBLE = 0.2  # joints above this score count in rescoring
+_VISIBLE = 0.2  # keypoints above this score count in rescoring
 _DUPLICATE = 0.9  # OKS above which two predictions are taken for the same animal
 _THRESHOLD_75 = 5  # position of OKS 0.75 among COCO's ten thresholds, which start at 0.50
 
@@ -41,7 +41,7 @@ def score_keypoints(
     resamples: int = 0,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Score predicted joints against annotated ones.
+    """Score predicted keypoints against annotated ones.
 
     Parameters
     ----------
@@ -50,8 +50,8 @@ def score_keypoints(
         by image id. They belong to species by name where they bring category names, by category
         id otherwise. A prediction without a score counts with score 1.
     rescore
-        First set each score to itself times the mean of its joint scores above 0.2 (0 where there
-        is none).
+        First set each score to itself times the mean of its keypoint scores above 0.2 (0 where
+        there is none).
     oks_nms
         Then drop near-duplicates in a frame, across species, at an OKS of 0.9. A prediction's
         scale is its `area`, or else its box padded by 1.25. "soft" keeps the 20 best of a frame
@@ -78,12 +78,12 @@ def score_keypoints(
     Raises
     ------
     InputError
-        Where a file is wrong, or predictions have other joints or frames than the ground truth.
+        Where a file is wrong, or predictions have other keypoints or frames than the ground truth.
 
     Notes
     -----
     Areas that split APM from APL, and a prediction's area when it matches nothing, are
-    pycocotools': the box's, or that of the joints' extent where a result has no box.
+    pycocotools': the box's, or that of the keypoints' extent where a result has no box.
     """
     if oks_nms not in (False, True, "soft"):
         raise InputError(f'oks_nms is {oks_nms!r}; give False, True or "soft".')
@@ -101,7 +101,7 @@ def ranked(
     """
     scores = np.where(np.isnan(predictions.scores), 1, predictions.scores).astype(np.float64)
     if rescore:
-        scores *= _mean_joint_score(predictions.joints)
+        scores *= _mean_keypoint_score(predictions.keypoints)
     table = replace(predictions, scores=scores)
     return table[_distinct(table, soft=oks_nms == "soft")] if oks_nms else table
 
@@ -112,15 +112,15 @@ def _same_species(predictions: PoseTable, truth: PoseTable) -> np.ndarray:
     if len(species) and not np.isin(species, [*truth.categories, *truth.species]).any():
         warnings.warn(
             "No prediction is of a species of the ground truth, so AP is 0; "
-            "only the pooled scores say how good the joints are.",
+            "only the pooled scores say how good the keypoints are.",
             stacklevel=3,
         )
     return species
 
 
-def _mean_joint_score(joints: np.ndarray) -> np.ndarray:
-    """float64 (N,): mean of the joint scores above 0.2; 0 where there is none."""
-    scores = joints[:, :, 2].astype(np.float64)
+def _mean_keypoint_score(keypoints: np.ndarray) -> np.ndarray:
+    """float64 (N,): mean of the keypoint scores above 0.2; 0 where there is none."""
+    scores = keypoints[:, :, 2].astype(np.float64)
     used = scores > _VISIBLE
     return np.where(used, scores, 0).sum(axis=1) / np.maximum(used.sum(axis=1), 1)
 
@@ -131,7 +131,7 @@ def _distinct(table: PoseTable, *, soft: bool) -> np.ndarray:
     areas = np.where(np.isnan(table.areas), padded, table.areas)
     sigmas = np.array(table.skeleton.sigmas)
     choose = suppress_softly if soft else suppress
-    return choose(table.frame, table.joints, areas, table.scores, sigmas, _DUPLICATE)
+    return choose(table.frame, table.keypoints, areas, table.scores, sigmas, _DUPLICATE)
 
 
 def _score(truth: PoseTable, found: PoseTable, resamples: int, seed: int) -> dict[str, Any]:

@@ -66,7 +66,11 @@ def find_pairs(truth: PoseTable, found: PoseTable) -> Pairs:
     parts = [Pairs(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]
     for rows, others in frame_pairs(found.frame, truth.frame):
         oks = _similarity(
-            found.joints[rows], truth.joints[others], corners[others], areas[others], variances
+            found.keypoints[rows],
+            truth.keypoints[others],
+            corners[others],
+            areas[others],
+            variances,
         )
         near = oks >= THRESHOLDS[0]
         parts.append(Pairs(rows[near], others[near], oks[near]))
@@ -78,7 +82,7 @@ def find_pairs(truth: PoseTable, found: PoseTable) -> Pairs:
 
 def match(truth: PoseTable, found: PoseTable, pairs: Pairs) -> Matches:
     """Match predictions, which have a score each, with animals of their species."""
-    ignored = (truth.num_joints == 0) | truth.crowd
+    ignored = (truth.num_keypoints == 0) | truth.crowd
     counted = ~ignored[:, None] & _within(_truth_areas(truth))
     rank = _ranks(found)
     same = found.species[pairs.found] == truth.species[pairs.truth]
@@ -109,13 +113,13 @@ def match(truth: PoseTable, found: PoseTable, pairs: Pairs) -> Matches:
 
 
 def boxes_of(table: PoseTable, used: np.ndarray | None = None) -> np.ndarray:
-    """float64 (N, 4): boxes; where there is none, around the joints or the `used` (N, K) ones.
+    """float64 (N, 4): boxes; where there is none, around the keypoints or the `used` (N, K) ones.
 
-    As pycocotools makes them for results without boxes. Without any joint: no size, at 0, 0.
+    As pycocotools makes them for results without boxes. Without any keypoint: no size, at 0, 0.
     """
     boxes = table.boxes.astype(np.float64)
     rows = np.flatnonzero(np.isnan(boxes).any(axis=1))
-    points = table.joints[rows, :, :2].astype(np.float64)
+    points = table.keypoints[rows, :, :2].astype(np.float64)
     keep = np.ones(points.shape, bool) if used is None else used[rows, :, None]
     low = np.where(keep, points, np.inf).min(axis=1, initial=np.inf)
     high = np.where(keep, points, -np.inf).max(axis=1, initial=-np.inf)
@@ -125,7 +129,7 @@ def boxes_of(table: PoseTable, used: np.ndarray | None = None) -> np.ndarray:
 
 
 def _truth_boxes(table: PoseTable) -> np.ndarray:
-    return boxes_of(table, table.joints[:, :, 2] > 0)
+    return boxes_of(table, table.keypoints[:, :, 2] > 0)
 
 
 def _truth_areas(table: PoseTable) -> np.ndarray:
@@ -153,7 +157,7 @@ def _ranks(found: PoseTable) -> np.ndarray:
 def _wide_corners(table: PoseTable) -> np.ndarray:
     """float64 (N, 2, 2): low and high corner of boxes three times as wide and high.
 
-    Where an animal has no joint labelled, similarity falls with the distance from this.
+    Where an animal has no keypoint labelled, similarity falls with the distance from this.
     """
     boxes = _truth_boxes(table)
     corner, size = boxes[:, :2], boxes[:, 2:]
@@ -167,7 +171,7 @@ def _similarity(
     areas: np.ndarray,
     variances: np.ndarray,
 ) -> np.ndarray:
-    """float64 (P,): OKS of predicted (P, K, 3) and annotated joints (P, K, 3), row by row."""
+    """float64 (P,): OKS of predicted (P, K, 3) and annotated keypoints (P, K, 3), row by row."""
     points, truth = found[:, :, :2].astype(np.float64), truth.astype(np.float64)
     labelled = truth[:, :, 2] > 0
     away = points - truth[:, :, :2]

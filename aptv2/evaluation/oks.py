@@ -1,7 +1,7 @@
 """Object keypoint similarity between predictions, and the suppression of near-duplicates by it.
 
-OKS is COCO's: the mean over joints of exp(-d² / (2 area (2 sigma)²)). Between two predictions no
-joint is hidden, so every joint counts, and the area is the mean of the two.
+OKS is COCO's: the mean over keypoints of exp(-d² / (2 area (2 sigma)²)). Between two predictions no
+keypoint is hidden, so every keypoint counts, and the area is the mean of the two.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ MAX_KEPT = 20  # how many animals of a frame the soft form keeps; COCO scores no
 
 
 def oks(
-    joints: np.ndarray,
+    keypoints: np.ndarray,
     others: np.ndarray,
     area: float | np.ndarray,
     areas: np.ndarray,
     sigmas: np.ndarray,
 ) -> np.ndarray:
-    """Similarity (N,), float64, to others' joints (N, K, 3): of one animal's (K, 3), or of N."""
-    distances = np.square(others[:, :, :2] - joints[..., :2], dtype=np.float64).sum(axis=2)
+    """Similarity (N,), float64, to others' keypoints (N, K, 3): of one animal's (K, 3), or of N."""
+    distances = np.square(others[:, :, :2] - keypoints[..., :2], dtype=np.float64).sum(axis=2)
     scale = (area + areas)[:, None] / 2 + np.spacing(1)
     return np.exp(-distances / (2 * scale * np.square(2 * sigmas))).mean(axis=1)
 
@@ -59,7 +59,7 @@ def frame_pairs(
 
 def suppress(
     frame: np.ndarray,
-    joints: np.ndarray,
+    keypoints: np.ndarray,
     areas: np.ndarray,
     scores: np.ndarray,
     sigmas: np.ndarray,
@@ -77,7 +77,7 @@ def suppress(
     for rows, others in frame_pairs(frame, frame):
         better = rank[rows] < rank[others]
         rows, others = rows[better], others[better]
-        alike = oks(joints[rows], joints[others], areas[rows], areas[others], sigmas)
+        alike = oks(keypoints[rows], keypoints[others], areas[rows], areas[others], sigmas)
         near = alike > threshold
         duplicates.append(np.stack([rank[rows], rank[others]], axis=1)[near])
     kept = np.ones(len(order), bool)
@@ -90,7 +90,7 @@ def suppress(
 
 def suppress_softly(
     frame: np.ndarray,
-    joints: np.ndarray,
+    keypoints: np.ndarray,
     areas: np.ndarray,
     scores: np.ndarray,
     sigmas: np.ndarray,
@@ -109,7 +109,7 @@ def suppress_softly(
         for _ in range(min(len(rows), MAX_KEPT)):
             best, rows = rows[0], rows[1:]
             kept.append(best)
-            alike = oks(joints[best], joints[rows], areas[best], areas[rows], sigmas)
+            alike = oks(keypoints[best], keypoints[rows], areas[best], areas[rows], sigmas)
             left = left[1:] * np.exp(-np.square(alike) / threshold)
             again = np.argsort(left, kind="stable")[::-1]
             rows, left = rows[again], left[again]

@@ -21,14 +21,14 @@ def pair(ground_truth: Source, predictions: Source) -> tuple[PoseTable, PoseTabl
     Raises
     ------
     InputError
-        Where a file is wrong, or the predictions have other joints or unknown image ids.
+        Where a file is wrong, or the predictions have other keypoints or unknown image ids.
     """
     truth, found = _table(ground_truth), _table(predictions)
     name = "The predictions" if isinstance(predictions, PoseTable) else str(predictions)
     if len(found.skeleton) != len(truth.skeleton):
         raise InputError(
-            f"{name}: {len(found.skeleton)} joints an animal, but the ground truth has "
-            f"{len(truth.skeleton)}; give files of the same joints."
+            f"{name}: {len(found.skeleton)} keypoints an animal, but the ground truth has "
+            f"{len(truth.skeleton)}; give files of the same keypoints."
         )
     row_of = {image: row for row, image in enumerate(truth.frames.ids.tolist())}
     images = found.frames.ids[found.frame].tolist()

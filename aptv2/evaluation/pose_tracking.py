@@ -1,4 +1,4 @@
-"""Joint-level MOTA: tracked poses as PoseTrack scores them (Andriluka et al., CVPR 2018)."""
+"""Keypoint-level MOTA: tracked poses as PoseTrack scores them (Andriluka et al., CVPR 2018)."""
 
 from __future__ import annotations
 
@@ -22,34 +22,34 @@ def score_pose_tracking(
     minimum_score: float = 0.2,
     tolerance: float = 0.1,
 ) -> dict[str, Any]:
-    """Score tracked joints against annotated ones.
+    """Score tracked keypoints against annotated ones.
 
-    Every joint of the skeleton is tracked on its own: in each frame the annotated and the
+    Every keypoint of the skeleton is tracked on its own: in each frame the annotated and the
     predicted left eyes, say, are matched one to one, the nearest first that were matched before.
 
     Parameters
     ----------
     ground_truth, predictions
-        Tables, or files that :func:`aptv2.read_annotations` reads, with joints, a box and a track
-        number for every animal. Predictions belong to frames by image id.
+        Tables, or files that :func:`aptv2.read_annotations` reads, with keypoints, a box and a
+        track number for every animal. Predictions belong to frames by image id.
     minimum_score
-        A predicted joint with a score below is taken for not predicted. Every joint that is
-        predicted but not annotated is an error, and networks give all joints of every animal.
+        A predicted keypoint with a score below is taken for not predicted. Every keypoint that is
+        predicted but not annotated is an error, and networks give all keypoints of every animal.
     tolerance
-        How far a predicted joint may be off, in units of the square root of the animal's area.
+        How far a predicted keypoint may be off, in units of the square root of the animal's area.
 
     Returns
     -------
     dict
-        `MOTA`: the mean over joints (1 at best, negative where errors outnumber joints, NaN where
-        nothing is annotated); `missed`, `false_positives`, `id_switches` and `joints` (annotated)
-        as counts; `by_joint`: the same by name of the joint.
+        `MOTA`: the mean over keypoints (1 at best, negative where errors outnumber keypoints, NaN
+        where nothing is annotated); `missed`, `false_positives`, `id_switches` and `keypoints`
+        (annotated) as counts; `by_keypoint`: the same by name of the keypoint.
 
     Raises
     ------
     InputError
-        Where a file is wrong, an animal has no box or track number, a track number stands twice
-        in a frame, or predictions have other joints or unknown frames.
+        Where a file is wrong, an animal has no box or track number, a track number appears twice
+        in a frame, or predictions have other keypoints or unknown frames.
 
     Notes
     -----
@@ -57,22 +57,22 @@ def score_pose_tracking(
     a person who stands, that is about a tenth of the square root of the box's area; so is it here.
     The area is the one that scales OKS.
 
-    Frames count in which some animal has an annotated joint. A predicted joint that matches
-    nothing is no error inside the box of an animal without annotated joints or of a crowd; there
-    PoseTrack ignores all joints. Two things that its code does are left out: to drop the last
+    Frames count in which some animal has an annotated keypoint. A predicted keypoint that matches
+    nothing is no error inside the box of an animal without annotated keypoints or of a crowd; there
+    PoseTrack ignores all keypoints. Two things that its code does are left out: to drop the last
     frame of a clip, and to count an error of either kind for frames without any animal.
     """
     truth, found = pair(ground_truth, predictions)
-    truth = truth.with_joint_boxes()
+    truth = truth.with_keypoint_boxes()
     truth = truth[~np.isnan(truth.boxes).any(axis=1)]
     check_tracks(truth, "ground truth")
     check_tracks(found, "predictions")
-    if not (truth.num_joints > 0).any() and len(found):
-        raise InputError("The ground truth holds no annotated joints; score boxes alone.")
+    if not (truth.num_keypoints > 0).any() and len(found):
+        raise InputError("The ground truth holds no annotated keypoints; score boxes alone.")
     names = truth.skeleton.names
     counts = np.zeros((len(names), len(_COUNTS)), np.int64)
     clips = truth.frames.clips
-    counted = (truth.num_joints > 0) & ~truth.crowd & (truth.scale_areas > 0)
+    counted = (truth.num_keypoints > 0) & ~truth.crowd & (truth.scale_areas > 0)
     annotated = np.unique(truth.frame[counted])
     for clip in np.unique(clips[annotated]).tolist():
         frames = annotated[clips[annotated] == clip]
@@ -80,32 +80,32 @@ def score_pose_tracking(
         views = [
             _View.of(truth, counted, found, frame, minimum_score, tolerance) for frame in frames
         ]
-        for joint in range(len(names)):
-            counts[joint] += _follow(views, joint)
-    by_joint = {name: _summary(row) for name, row in zip(names, counts, strict=True)}
-    defined = [row["MOTA"] for row in by_joint.values() if row["joints"]]
+        for keypoint in range(len(names)):
+            counts[keypoint] += _follow(views, keypoint)
+    by_keypoint = {name: _summary(row) for name, row in zip(names, counts, strict=True)}
+    defined = [row["MOTA"] for row in by_keypoint.values() if row["keypoints"]]
     total = _summary(counts.sum(axis=0))
     return {
         **total,
         "MOTA": float(np.mean(defined)) if defined else float("nan"),
-        "by_joint": by_joint,
+        "by_keypoint": by_keypoint,
     }
 
 
-_COUNTS = ("joints", "missed", "false_positives", "id_switches")
+_COUNTS = ("keypoints", "missed", "false_positives", "id_switches")
 
 
 class _View(NamedTuple):
-    """One frame: N animals with annotated joints, M predicted ones, K joints.
+    """One frame: N animals with annotated keypoints, M predicted ones, K keypoints.
 
     Parameters
     ----------
     animals, tracks
         int64 (N,) and (M,): track numbers.
     labelled, predicted
-        bool (N, K) and (M, K): joints that are there.
+        bool (N, K) and (M, K): keypoints that are there.
     ignored
-        bool (M, K): predicted joints in a box whose animal has no annotated joints.
+        bool (M, K): predicted keypoints in a box whose animal has no annotated keypoints.
     distances
         float64 (N, M, K): in units of the tolerance.
     """
@@ -129,43 +129,43 @@ class _View(NamedTuple):
     ) -> _View:
         here, others = truth.rows_of(frame), found.rows_of(frame)
         rows, ignored = here[counted[here]], here[~counted[here]]
-        real, joints = truth.joints[rows], found.joints[others]
+        real, keypoints = truth.keypoints[rows], found.keypoints[others]
         reach = tolerance * np.sqrt(truth[rows].scale_areas.astype(np.float64))
-        apart = real[:, None, :, :2].astype(np.float64) - joints[None, :, :, :2]
+        apart = real[:, None, :, :2].astype(np.float64) - keypoints[None, :, :, :2]
         corners = box_tools.xywh_to_xyxy(truth.boxes[ignored])[:, None, None]
-        points = joints[None, :, :, :2]
+        points = keypoints[None, :, :, :2]
         inside = ((points >= corners[..., :2]) & (points <= corners[..., 2:])).all(axis=3)
         return cls(
             truth.tracks[rows],
             found.tracks[others],
             real[:, :, 2] > 0,
-            joints[:, :, 2] >= minimum_score,
+            keypoints[:, :, 2] >= minimum_score,
             inside.any(axis=0),
             np.linalg.norm(apart, axis=3) / reach[:, None, None],
         )
 
 
-def _follow(views: list[_View], joint: int) -> np.ndarray:
-    """Counts (4,) of one joint through one clip: CLEAR MOT's matching, frame after frame."""
-    joints = missed = false_positives = switches = 0
+def _follow(views: list[_View], keypoint: int) -> np.ndarray:
+    """Counts (4,) of one keypoint through one clip: CLEAR MOT's matching, frame after frame."""
+    keypoints = missed = false_positives = switches = 0
     last: dict[int, int] = {}  # animal -> the track that it was matched with last
     for view in views:
-        rows = np.flatnonzero(view.labelled[:, joint])
-        others = np.flatnonzero(view.predicted[:, joint])
-        cost = view.distances[np.ix_(rows, others)][..., joint]
+        rows = np.flatnonzero(view.labelled[:, keypoint])
+        others = np.flatnonzero(view.predicted[:, keypoint])
+        cost = view.distances[np.ix_(rows, others)][..., keypoint]
         animals, tracks = view.animals[rows].tolist(), view.tracks[others].tolist()
         pairs = _match(cost, animals, tracks, last)
         for row, other in pairs:
             switches += last.get(animals[row], tracks[other]) != tracks[other]
             last[animals[row]] = tracks[other]
         matched = {other for _, other in pairs}
-        joints += len(rows)
+        keypoints += len(rows)
         missed += len(rows) - len(pairs)
         false_positives += sum(
-            place not in matched and not view.ignored[other, joint]
+            place not in matched and not view.ignored[other, keypoint]
             for place, other in enumerate(others)
         )
-    return np.array([joints, missed, false_positives, switches])
+    return np.array([keypoints, missed, false_positives, switches])
 
 
 def _match(
@@ -189,6 +189,6 @@ def _match(
 
 
 def _summary(counts: np.ndarray) -> dict[str, Any]:
-    joints, *errors = counts.tolist()
-    mota = 1 - sum(errors) / joints if joints else float("nan")
+    keypoints, *errors = counts.tolist()
+    mota = 1 - sum(errors) / keypoints if keypoints else float("nan")
     return {"MOTA": mota, **dict(zip(_COUNTS, counts.tolist(), strict=True))}

@@ -40,7 +40,7 @@ def score_followed(ground_truth: Source, predictions: Source) -> dict[str, Any]:
     Raises
     ------
     InputError
-        Where a file is wrong, an animal has no box or track number, a track number stands twice
+        Where a file is wrong, an animal has no box or track number, a track number appears twice
         in a frame, predictions name unknown frames, or follow none of the animals.
     """
     truth, found = pair(ground_truth, predictions)

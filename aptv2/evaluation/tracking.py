@@ -40,7 +40,7 @@ def score_tracking(ground_truth: Source, predictions: Source) -> dict[str, Any]:
     Raises
     ------
     InputError
-        Where a file is wrong, an animal has no box or track number, a track number stands twice
+        Where a file is wrong, an animal has no box or track number, a track number appears twice
         in a frame, predictions name unknown frames, or TrackEval is not installed.
     """
     truth, found = pair(ground_truth, predictions)
@@ -98,7 +98,7 @@ def check_tracks(table: PoseTable, what: str) -> None:
     if (counts > 1).any():
         frame, track = pairs[counts.argmax()]
         raise InputError(
-            f"Track {track} of the {what} stands twice in the frame with image id "
+            f"Track {track} of the {what} appears twice in the frame with image id "
             f"{table.frames.ids[frame]}; a track is one animal."
         )
 

@@ -22,12 +22,12 @@ def write_coco(table: PoseTable, path: str | Path) -> None:
 
     Beside COCO's own fields an image has `video_id`, `frame_index` and `time` (seconds), an
     annotation `video_id`, `track_id` and `score`, and a category `sigmas` and, where the names of
-    its joints do not tell left from right, `flip_pairs`; each is left out where it is unknown.
+    its keypoints do not tell left from right, `flip_pairs`; each is left out where it is unknown.
     Names of animals stand in a list `tracks`, which is left out where there are none. The third
-    number of a joint is the table's: a score in predictions, a visibility in annotations; a joint
-    that holds NaN is written as 0, 0, 0. `area` is the box's where the table has none, since COCO's
-    tools need one; `bbox` is null where there is no box. Animals of unknown species are of category
-    -1, "animal".
+    number of a keypoint is the table's: a score in predictions, a visibility in annotations; a
+    keypoint that holds NaN is written as 0, 0, 0. `area` is the box's where the table has none,
+    since COCO's tools need one; `bbox` is null where there is no box. Animals of unknown species
+    are of category -1, "animal".
 
     One record stands on a line, and memory does not grow with the length of the table.
 
@@ -49,7 +49,7 @@ def write_coco(table: PoseTable, path: str | Path) -> None:
 def write_coco_labels(table: PoseTable, path: str | Path) -> None:
     """Write a table as COCO keypoint annotations, as annotation tools read them.
 
-    As :func:`write_coco`, but a predicted joint gets the visibility 2 in place of its score, and
+    As :func:`write_coco`, but a predicted keypoint gets the visibility 2 in place of its score, and
     video frames the names that CVAT gives them: `frame_000000.png`.
 
     Raises
@@ -57,16 +57,16 @@ def write_coco_labels(table: PoseTable, path: str | Path) -> None:
     InputError
         Where two frames would have one name, or the file cannot be written.
     """
-    predicted = ~np.isnan(table.scores)[:, None] & (table.joints[:, :, 2] > 0)
-    joints = table.joints.copy()
-    joints[:, :, 2] = np.where(predicted, 2, joints[:, :, 2])
+    predicted = ~np.isnan(table.scores)[:, None] & (table.keypoints[:, :, 2] > 0)
+    keypoints = table.keypoints.copy()
+    keypoints[:, :, 2] = np.where(predicted, 2, keypoints[:, :, 2])
     frames = table.frames
     names = frames.names.copy()
     for row in np.flatnonzero(names == ""):
         names[row] = f"frame_{frames.indices[row] if frames.indices[row] >= 0 else row:06d}.png"
     if len(set(names)) < len(names):
         raise InputError(f"{path}: frames of several videos have one name; write each by itself.")
-    write_coco(replace(table, joints=joints, frames=replace(frames, names=names)), path)
+    write_coco(replace(table, keypoints=keypoints, frames=replace(frames, names=names)), path)
 
 
 def write_coco_results(table: PoseTable, path: str | Path) -> None:
@@ -87,19 +87,19 @@ def write_coco_results(table: PoseTable, path: str | Path) -> None:
 def lost_in_coco(table: PoseTable) -> list[str]:
     """What :func:`write_coco` changes or leaves out, a sentence each."""
     skeleton = table.skeleton
-    broken = np.isnan(table.joints).any(axis=2).sum()
+    broken = np.isnan(table.keypoints).any(axis=2).sum()
     losses = [
         sentence.format(int(count))
         for sentence, count in (
             ("Animals without an area that get their box's: {}.", np.isnan(table.areas).sum()),
-            ("Joints that hold NaN and are written as absent: {}.", broken),
+            ("Keypoints that hold NaN and are written as absent: {}.", broken),
         )
         if count
     ]
     if is_animal17(skeleton.names) and skeleton != ANIMAL17:
-        losses.append("The joints read back as the 17 of APTv2, with its limbs and sigmas.")
+        losses.append("The keypoints read back as the 17 of APTv2, with its limbs and sigmas.")
     elif skeleton.upper and skeleton != ANIMAL17:
-        losses.append("Which joints are of the upper body is lost: COCO has no place for it.")
+        losses.append("Which keypoints are of the upper body is lost: COCO has no place for it.")
     return losses
 
 
@@ -115,7 +115,7 @@ def _categories(table: PoseTable) -> Iterator[dict[str, Any]]:
     names = dict(table.categories)
     for species in np.unique(table.species).tolist():
         names.setdefault(species, "animal" if species == -1 else f"species {species}")
-    # A file without animals still has to say what the joints are.
+    # A file without animals still has to say what the keypoints are.
     for species, name in (names or {-1: "animal"}).items():
         record = {
             "id": species,
@@ -127,7 +127,7 @@ def _categories(table: PoseTable) -> Iterator[dict[str, Any]]:
         }
         if skeleton.pairs != pairs_by_name(skeleton.names):
             record["flip_pairs"] = [
-                [skeleton.names[joint] for joint in pair] for pair in skeleton.pairs
+                [skeleton.names[keypoint] for keypoint in pair] for pair in skeleton.pairs
             ]
         yield record
 
@@ -156,8 +156,8 @@ def _images(table: PoseTable) -> Iterator[dict[str, Any]]:
 
 
 def _annotations(table: PoseTable) -> Iterator[dict[str, Any]]:
-    joints = _flat_joints(table)
-    counts, areas = table.num_joints, table.scale_areas
+    keypoints = _flat_keypoints(table)
+    counts, areas = table.num_keypoints, table.scale_areas
     boxes = np.ascontiguousarray(table.boxes)
     has_box = ~np.isnan(boxes).any(axis=1)
     for row in range(len(table)):
@@ -169,7 +169,7 @@ def _annotations(table: PoseTable) -> Iterator[dict[str, Any]]:
             "area": areas[row],
             "iscrowd": int(table.crowd[row]),
             "num_keypoints": counts[row],
-            "keypoints": joints[row],
+            "keypoints": keypoints[row],
         }
         if table.frames.clips[table.frame[row]] != -1:
             record["video_id"] = table.frames.clips[table.frame[row]]
@@ -181,14 +181,14 @@ def _annotations(table: PoseTable) -> Iterator[dict[str, Any]]:
 
 
 def _results(table: PoseTable) -> Iterator[dict[str, Any]]:
-    joints = _flat_joints(table)
+    keypoints = _flat_keypoints(table)
     boxes = np.ascontiguousarray(table.boxes)
     has_box = ~np.isnan(boxes).any(axis=1)
     for row in range(len(table)):
         record = {
             "image_id": table.frames.ids[table.frame[row]],
             "category_id": table.species[row],
-            "keypoints": joints[row],
+            "keypoints": keypoints[row],
             "score": 1.0 if np.isnan(table.scores[row]) else table.scores[row],
         }
         if has_box[row]:
@@ -200,11 +200,11 @@ def _results(table: PoseTable) -> Iterator[dict[str, Any]]:
         yield record
 
 
-def _flat_joints(table: PoseTable) -> np.ndarray:
-    """float32 (N, 3K), contiguous; joints with NaN are 0."""
-    broken = np.isnan(table.joints).any(axis=2, keepdims=True)
-    joints = np.where(broken, np.float32(0), table.joints)
-    return np.ascontiguousarray(joints).reshape(len(table), 3 * len(table.skeleton))
+def _flat_keypoints(table: PoseTable) -> np.ndarray:
+    """float32 (N, 3K), contiguous; keypoints with NaN are 0."""
+    broken = np.isnan(table.keypoints).any(axis=2, keepdims=True)
+    keypoints = np.where(broken, np.float32(0), table.keypoints)
+    return np.ascontiguousarray(keypoints).reshape(len(table), 3 * len(table.skeleton))
 
 
 def _text(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Tidy CSV: one row a joint, for pandas, R and spreadsheets."""
+"""Tidy CSV: one row a keypoint, for pandas, R and spreadsheets."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ COLUMNS = (
     "y",
     "width",
     "height",
-    "joint",
-    "joint_x",
-    "joint_y",
-    "joint_score",
+    "keypoint",
+    "keypoint_x",
+    "keypoint_y",
+    "keypoint_score",
 )
 
 
 def write_csv(table: PoseTable, path: str | Path) -> None:
-    """Write a table as CSV with one row a joint, by frame and track.
+    """Write a table as CSV with one row a keypoint, by frame and track.
 
     The columns are `frame` (number in its clip from 0), `time` (seconds), `track_id`, `species`,
     `animal_score`, the animal's box `x`, `y`, `width`, `height` (pixels; x and y are its top left
-    corner), `joint` (its name), `joint_x`, `joint_y` (pixels) and `joint_score` (a visibility of 0,
-    1 or 2 in annotations). Where animals have names, a column `name` follows, and where the frames
-    are image files, a last column `image` names them. What is not known is left empty, and so are
-    the coordinates of a joint whose score is 0. The box columns are named as in the file that
-    `aptv2 track --boxes` reads.
+    corner), `keypoint` (its name), `keypoint_x`, `keypoint_y` (pixels) and `keypoint_score` (a
+    visibility of 0, 1 or 2 in annotations). Where animals have names, a column `name` follows, and
+    where the frames are image files, a last column `image` names them. What is not known is left
+    empty, and so are the coordinates of a keypoint whose score is 0. The box columns are named as
+    in the file that `aptv2 track --boxes` reads.
 
     Raises
     ------
@@ -57,7 +57,9 @@ def write_csv(table: PoseTable, path: str | Path) -> None:
             name = [table.names.get(int(table.tracks[row]), "")] if more["name"] else []
             image = [table.frames.names[table.frame[row]]] if more["image"] else []
             animal = _animal(table, int(row))
-            writer.writerows([*animal, *joint, *name, *image] for joint in _joints(table, int(row)))
+            writer.writerows(
+                [*animal, *keypoint, *name, *image] for keypoint in _keypoints(table, int(row))
+            )
 
 
 def _animal(table: PoseTable, row: int) -> list[Any]:
@@ -73,8 +75,10 @@ def _animal(table: PoseTable, row: int) -> list[Any]:
     ]
 
 
-def _joints(table: PoseTable, row: int) -> Iterator[list[Any]]:
-    for name, (x, y, score) in zip(table.skeleton.names, table.joints[row].tolist(), strict=True):
+def _keypoints(table: PoseTable, row: int) -> Iterator[list[Any]]:
+    for name, (x, y, score) in zip(
+        table.skeleton.names, table.keypoints[row].tolist(), strict=True
+    ):
         place = [_number(x, 3), _number(y, 3)] if score > 0 else ["", ""]
         yield [name, *place, _number(score, 4)]
 

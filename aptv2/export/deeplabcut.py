@@ -35,9 +35,9 @@ def write_deeplabcut_hdf5(table: PoseTable, path: str | Path) -> None:
     """Write a table as DeepLabCut's `.h5`, which `pandas.read_hdf` reads.
 
     A row is a frame of the table, with or without animals: a video's by its number, an image's by
-    `labeled-data`, its folder and its name. Each joint has x and y and, in predictions, a
-    `likelihood`, its score; a joint that is not there is empty. Each track is an individual, by its
-    name or `track7`; where there is only one, without a name, there is no row `individuals`.
+    `labeled-data`, its folder and its name. Each keypoint has x and y and, in predictions, a
+    `likelihood`, its score; a keypoint that is not there is empty. Each track is an individual, by
+    its name or `track7`; where there is only one, without a name, there is no row `individuals`.
     Animals without a track are put into the first tracks that are free in their frame. Boxes,
     species, the scores of animals and visibilities are left out.
 
@@ -58,7 +58,7 @@ def write_deeplabcut_hdf5(table: PoseTable, path: str | Path) -> None:
     columns = pd.MultiIndex.from_arrays(list(sheet.header.values()), names=list(sheet.header))
     frame = pd.DataFrame(sheet.values, index, columns)
     with atomic_write(path) as temporary, warnings.catch_warnings():
-        # It calls joints whose names are no Python names, such as "left ear", slow to look up.
+        # It calls keypoints whose names are no Python names, such as "left ear", slow to look up.
         warnings.simplefilter("ignore")
         frame.to_hdf(temporary, key="df_with_missing", mode="w", format="fixed")
 
@@ -99,8 +99,8 @@ def _sheet(table: PoseTable, path: str | Path) -> _Sheet:
             "DeepLabCut; join tracks that are one animal, or write csv."
         )
     values = np.full(shape, np.nan)
-    joints = np.where(table.joints[:, :, 2:] > 0, table.joints, np.nan)
-    values[table.frame, place] = joints[:, :, : len(coords)]
+    keypoints = np.where(table.keypoints[:, :, 2:] > 0, table.keypoints, np.nan)
+    values[table.frame, place] = keypoints[:, :, : len(coords)]
     several = len(individuals) > 1 or individuals[0] in table.names.values()
     cells = [
         (SCORER, one, name, coord) for one in individuals for name in names for coord in coords

@@ -63,7 +63,7 @@ class Format:
 
 
 FORMATS: dict[str, Format] = {
-    "csv": Format("tidy CSV: one row a joint, for R, pandas, spreadsheets", ".csv", write_csv),
+    "csv": Format("tidy CSV: one row a keypoint, for R, pandas, spreadsheets", ".csv", write_csv),
     "parquet": Format(
         "the same as Parquet, typed and small", ".parquet", write_parquet, "parquet", ("pyarrow",)
     ),

@@ -15,7 +15,7 @@ def write_mot(table: PoseTable, path: str | Path) -> None:
     """Write the tracked boxes of one clip: `frame,id,left,top,width,height,score,-1,-1,-1`.
 
     Frames count from 1, as MOT Challenge has it; a missing score is written as 1. Animals without
-    a box or a track number are left out: the format cannot hold them, nor joints.
+    a box or a track number are left out: the format cannot hold them, nor keypoints.
 
     Raises
     ------

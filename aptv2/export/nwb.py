@@ -21,8 +21,8 @@ _MOST_CELLS = 10**9
 def write_nwb(table: PoseTable, path: str | Path) -> None:
     """Write the tracks of one video as NWB, `processing/behavior`.
 
-    Each track is a `PoseEstimation` with a series a joint: x and y of every frame of the table, NaN
-    where the joint is not there, and its score as confidence. It is named as its animal or
+    Each track is a `PoseEstimation` with a series a keypoint: x and y of every frame of the table,
+    NaN where the keypoint is not there, and its score as confidence. It is named as its animal or
     `track7`, and where there is one only `PoseEstimation`, as most readers expect. Times are those
     of the frames; where they are not known, frames are a second apart. Boxes, species, the scores
     of animals and animals without a track are left out.
@@ -33,7 +33,7 @@ def write_nwb(table: PoseTable, path: str | Path) -> None:
     Raises
     ------
     InputError
-        Where the table holds several clips, a track is twice in a frame, joints have names that
+        Where the table holds several clips, a track is twice in a frame, keypoints have names that
         NWB cannot tell apart, or the file cannot be written.
     """
     from ndx_pose import Skeletons
@@ -43,7 +43,7 @@ def write_nwb(table: PoseTable, path: str | Path) -> None:
     if len(np.unique(frames.clips)) > 1:
         raise InputError(f"{path} can hold one clip only; write each to a file of its own.")
     if len(set(names)) < len(names):
-        raise InputError(f"{path}: NWB allows no / or : in the names of joints; rename them.")
+        raise InputError(f"{path}: NWB allows no / or : in the names of keypoints; rename them.")
     numbers = np.unique(table.tracks[table.tracks != -1]).tolist()
     if len(frames) * len(numbers) * len(names) > _MOST_CELLS // 3:
         raise InputError(
@@ -96,19 +96,21 @@ def _track(
     rows = np.flatnonzero(table.tracks == number)
     if len(np.unique(table.frame[rows])) < len(rows):
         raise InputError(f"{path}: track {number} is twice in one frame; correct the tracks first.")
-    joints = np.full((len(table.frames), len(names), 3), np.nan)
-    joints[table.frame[rows]] = np.where(table.joints[rows, :, 2:] > 0, table.joints[rows], np.nan)
+    keypoints = np.full((len(table.frames), len(names), 3), np.nan)
+    keypoints[table.frame[rows]] = np.where(
+        table.keypoints[rows, :, 2:] > 0, table.keypoints[rows], np.nan
+    )
     series: list[Any] = []
     times: Any = _times(table)
     for place, name in enumerate(names):
         series.append(
             PoseEstimationSeries(
                 name=name,
-                data=joints[:, place, :2],
-                confidence=joints[:, place, 2],
+                data=keypoints[:, place, :2],
+                confidence=keypoints[:, place, 2],
                 unit="pixels",
                 reference_frame="(0, 0) is the top left corner of the frame",
-                confidence_definition="score of the joint, 0 to 1",
+                confidence_definition="score of the keypoint, 0 to 1",
                 timestamps=times,
             )
         )
@@ -138,6 +140,6 @@ def _times(table: PoseTable) -> np.ndarray:
     return numbers.astype(np.float64)
 
 
-def _name(joint: str) -> str:
-    """A joint's name, without what HDF5 takes for a path."""
-    return re.sub(r"[/:]", "_", joint)
+def _name(keypoint: str) -> str:
+    """A keypoint's name, without what HDF5 takes for a path."""
+    return re.sub(r"[/:]", "_", keypoint)

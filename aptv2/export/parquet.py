@@ -14,11 +14,12 @@ _ROWS = 100_000  # animals that are turned into rows at a time
 
 
 def write_parquet(table: PoseTable, path: str | Path) -> None:
-    """Write a table with one row a joint; the columns are those of :func:`write_csv`, in its order.
+    """Write a table with one row a keypoint; the columns are those of :func:`write_csv`, in its
+    order.
 
-    Numbers are not rounded. What is not known is null, and so are the coordinates of a joint whose
-    score is 0. The column `image` is always there. The file's metadata holds the frame size under
-    `width` and `height`, where all frames are of one, and the source under `source`.
+    Numbers are not rounded. What is not known is null, and so are the coordinates of a keypoint
+    whose score is 0. The column `image` is always there. The file's metadata holds the frame size
+    under `width` and `height`, where all frames are of one, and the source under `source`.
 
     Raises
     ------
@@ -42,7 +43,7 @@ def write_parquet(table: PoseTable, path: str | Path) -> None:
 
 
 def _rows(table: PoseTable, rows: np.ndarray) -> Any:
-    """One row a joint of these animals, as an Arrow table."""
+    """One row a keypoint of these animals, as an Arrow table."""
     import pyarrow
 
     count = len(table.skeleton)
@@ -57,9 +58,9 @@ def _rows(table: PoseTable, rows: np.ndarray) -> Any:
         return column(values, np.isnan(values), kind, repeat)
 
     species = np.array([table.categories.get(key, "") for key in animals.species.tolist()], object)
-    joints = animals.joints.reshape(-1, 3)
-    absent = ~(joints[:, 2] > 0)
-    place = np.where(absent[:, None], np.nan, joints[:, :2])
+    keypoints = animals.keypoints.reshape(-1, 3)
+    absent = ~(keypoints[:, 2] > 0)
+    place = np.where(absent[:, None], np.nan, keypoints[:, :2])
     wide, whole, text = pyarrow.float64(), pyarrow.int64(), pyarrow.string()
     real = pyarrow.float32()
     names = np.tile(np.array(table.skeleton.names, object), len(rows))
@@ -78,10 +79,10 @@ def _rows(table: PoseTable, rows: np.ndarray) -> Any:
             name: number(animals.boxes[:, side], real)
             for side, name in enumerate(("x", "y", "width", "height"))
         },
-        "joint": pyarrow.array(names, text),
-        "joint_x": number(place[:, 0], real, 1),
-        "joint_y": number(place[:, 1], real, 1),
-        "joint_score": number(joints[:, 2], real, 1),
+        "keypoint": pyarrow.array(names, text),
+        "keypoint_x": number(place[:, 0], real, 1),
+        "keypoint_y": number(place[:, 1], real, 1),
+        "keypoint_score": number(keypoints[:, 2], real, 1),
         **name,
         "image": column(images, images == "", text),
     }

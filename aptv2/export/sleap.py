@@ -18,7 +18,7 @@ def write_sleap(table: PoseTable, path: str | Path) -> None:
 
     An animal with a score is a predicted instance, one without is a person's. A clip is a video:
     the table's, or the list of its images. Its file name, size, frames and frame rate are those of
-    the table; where the table knows no video, it is named like the file. A joint of visibility 1
+    the table; where the table knows no video, it is named like the file. A keypoint of visibility 1
     is not visible; one whose third number is 0 is not there. Frames without animals, boxes,
     species and sigmas are left out.
 
@@ -93,16 +93,16 @@ def _video(table: PoseTable, rows: np.ndarray, path: Path) -> Any:
 def _instance(table: PoseTable, row: int, skeleton: Any, tracks: dict[int, Any]) -> Any:
     import sleap_io
 
-    joints = table.joints[row].astype(np.float64)
-    there = joints[:, 2] > 0
-    points = np.where(there[:, None], joints[:, :2], np.nan)
+    keypoints = table.keypoints[row].astype(np.float64)
+    there = keypoints[:, 2] > 0
+    points = np.where(there[:, None], keypoints[:, :2], np.nan)
     track, score = tracks.get(int(table.tracks[row])), float(table.scores[row])
     if not math.isnan(score):
         return sleap_io.PredictedInstance.from_numpy(
-            points, skeleton, point_scores=joints[:, 2], score=score, track=track
+            points, skeleton, point_scores=keypoints[:, 2], score=score, track=track
         )
     instance = sleap_io.Instance.from_numpy(points, skeleton, track=track)
-    instance.points["visible"] = there & (joints[:, 2] != 1)
+    instance.points["visible"] = there & (keypoints[:, 2] != 1)
     return instance
 
 

@@ -26,7 +26,7 @@ def write_yolo(
     Parameters
     ----------
     tables
-        Split (`train`, `val`, `test`) -> its animals; all with the same species and joints. A
+        Split (`train`, `val`, `test`) -> its animals; all with the same species and keypoints. A
         frame belongs to each split that has it in its table.
     folder
         A new folder.
@@ -46,8 +46,8 @@ def write_yolo(
 
     Notes
     -----
-    Ultralytics refuses coordinates outside an image, so boxes end at its edge and joints outside
-    are written as absent. Animals without a box get one around their joints.
+    Ultralytics refuses coordinates outside an image, so boxes end at its edge and keypoints outside
+    are written as absent. Animals without a box get one around their keypoints.
     """
     first = next(iter(tables.values()))
     classes = {key: place for place, key in enumerate(sorted(first.categories))}
@@ -112,10 +112,10 @@ def _write_split(
             values = numbers[animal]
             if np.isnan(values[:4]).any():
                 continue
-            # A box's corner is told from its centre, which needs more digits than a joint.
+            # A box's corner is told from its centre, which needs more digits than a keypoint.
             box = " ".join(f"{value:.15g}" for value in values[:4])
-            joints = " ".join(f"{value:.9g}" for value in values[4:])
-            lines.append(f"{classes[int(table.species[animal])]} {box} {joints}\n")
+            keypoints = " ".join(f"{value:.9g}" for value in values[4:])
+            lines.append(f"{classes[int(table.species[animal])]} {box} {keypoints}\n")
         path = folder / label
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("".join(lines), encoding="utf-8")
@@ -140,16 +140,18 @@ def _sizes(table: PoseTable) -> np.ndarray:
 
 
 def _numbers(table: PoseTable, losses: dict[str, int]) -> np.ndarray:
-    """float64 (N, 4 + 3K): boxes by centre and joints, as shares of the image; NaN: no box."""
+    """float64 (N, 4 + 3K): boxes by centre and keypoints, as shares of the image; NaN: no box."""
 
     def lose(count: int, sentence: str) -> None:
         losses[sentence] = losses.get(sentence, 0) + int(count)
 
     unboxed = np.isnan(table.boxes).any(axis=1)
-    boxed = table.with_joint_boxes()
+    boxed = table.with_keypoint_boxes()
     still = np.isnan(boxed.boxes).any(axis=1)
-    lose((unboxed & ~still).sum(), "Animals without a box that got one around their joints: {}.")
-    lose(still.sum(), "Animals left out, as they have neither a box nor joints that span one: {}.")
+    lose((unboxed & ~still).sum(), "Animals without a box that got one around their keypoints: {}.")
+    lose(
+        still.sum(), "Animals left out, as they have neither a box nor keypoints that span one: {}."
+    )
     size = table.frames.sizes[table.frame].astype(np.float64)
     low = boxed.boxes[:, :2].astype(np.float64)
     high = low + boxed.boxes[:, 2:]
@@ -158,19 +160,19 @@ def _numbers(table: PoseTable, losses: dict[str, int]) -> np.ndarray:
     # A box that is inside keeps its very numbers.
     sides = np.where(cut[:, None], inner_high - inner_low, boxed.boxes[:, 2:])
     lose(cut.sum(), "Boxes that reach out of their image, cut at its edge: {}.")
-    joints = table.joints.astype(np.float64)
+    keypoints = table.keypoints.astype(np.float64)
     with np.errstate(invalid="ignore"):
-        points = joints[:, :, :2]
-        inside = ((points >= 0) & (points <= size[:, None])).all(axis=2) & (joints[:, :, 2] >= 0)
+        points = keypoints[:, :, :2]
+        inside = ((points >= 0) & (points <= size[:, None])).all(axis=2) & (keypoints[:, :, 2] >= 0)
     lose(
-        (~inside & ~(joints[:, :, 2] <= 0)).sum(),
-        "Joints left out, as they lie out of their image: {}.",
+        (~inside & ~(keypoints[:, :, 2] <= 0)).sum(),
+        "Keypoints left out, as they lie out of their image: {}.",
     )
-    joints[:, :, :2] /= size[:, None]
-    joints[~inside] = 0
+    keypoints[:, :, :2] /= size[:, None]
+    keypoints[~inside] = 0
     centres = (inner_low + sides / 2) / size
     return np.concatenate(
-        [centres, sides / size, joints.reshape(len(table), 3 * len(table.skeleton))], axis=1
+        [centres, sides / size, keypoints.reshape(len(table), 3 * len(table.skeleton))], axis=1
     )
 
 

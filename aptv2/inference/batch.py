@@ -13,8 +13,8 @@ import numpy as np
 from aptv2.errors import BrokenVideoError, InputError
 from aptv2.inference.output import Output
 from aptv2.inference.pipeline import Interrupted, track_video
-from aptv2.inference.sources import expand_sources, output_name
 from aptv2.tables import PoseTable
+from aptv2.video.sources import expand_sources, output_name
 
 Engine = Literal["local", "ray"]
 Job = tuple[Path, Output]
@@ -108,7 +108,7 @@ def _expand(sources: Sequence[str | Path]) -> tuple[list[Path], list[Outcome]]:
 
 
 def _track_again(options: dict[str, Any], resume: bool, job: Job, begun: bool) -> Outcome:
-    """Track on a worker; what a dead one began is gone on with."""
+    """Track on a worker; what a dead one began is resumed."""
     return _track(job, {**options, "resume": resume or begun, "progress": False})
 
 

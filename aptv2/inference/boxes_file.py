@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from aptv2.errors import InputError
-from aptv2.models.tracker import LARGEST_BOX
+from aptv2.models.trackers.base import LARGEST_BOX
 
 REQUIRED_COLUMNS = ("frame", "x", "y", "width", "height")
 TRACK_COLUMN = "track_id"

@@ -12,7 +12,7 @@ import numpy as np
 
 from aptv2.errors import InputError
 from aptv2.files import atomic_write
-from aptv2.inference.animals import State
+from aptv2.tracking.interfaces import State
 
 _VERSION = 1
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from aptv2.errors import InputError
 from aptv2.images import read_image
-from aptv2.inference.writing import VideoWriter
+from aptv2.video.writer import VideoWriter
 
 WIDTH, HEIGHT, FPS, FRAMES = 640, 360, 25, 100
 _MARGIN = 220  # pixels around the photograph, for the camera to see when it stands back

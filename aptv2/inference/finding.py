@@ -7,16 +7,16 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from aptv2.inference.animals import (
+from aptv2.tracking.association import Associator
+from aptv2.tracking.interfaces import (
     Animals,
     Detector,
     PoseNetwork,
     State,
-    find_joints,
+    find_keypoints,
     part,
     prefixed,
 )
-from aptv2.inference.association import Associator
 
 
 class AnimalFinder:
@@ -49,7 +49,7 @@ class AnimalFinder:
         self._waiting: deque[Animals] = deque()
 
     def step(self, images: Sequence[np.ndarray]) -> list[Animals]:
-        """Take the next frames; see :class:`aptv2.inference.animals.AnimalReader`."""
+        """Take the next frames; see :class:`aptv2.tracking.interfaces.AnimalReader`."""
         for image, found in zip(images, self.detector.detect_batch(images), strict=True):
             self._waiting.append(self._read(image, *found))
         late = self.associator.birth_frames - 1
@@ -77,8 +77,8 @@ class AnimalFinder:
     def _read(self, image: np.ndarray, boxes: np.ndarray, scores: np.ndarray) -> Animals:
         matters = self.associator.carries_on(boxes, scores)
         boxes, scores = boxes[matters], scores[matters]
-        joints = find_joints(self.pose, image, boxes, self.flip_test)
-        return Animals(self.associator.step(boxes, scores, joints), boxes, scores, joints)
+        keypoints = find_keypoints(self.pose, image, boxes, self.flip_test)
+        return Animals(self.associator.step(boxes, scores, keypoints), boxes, scores, keypoints)
 
     def _tell(self) -> Animals:
         keys, *rest = self._waiting.popleft()

@@ -7,20 +7,20 @@ from typing import cast
 
 import numpy as np
 
-from aptv2.inference.animals import (
+from aptv2.inference.boxes_file import FirstBoxes
+from aptv2.models.trackers.base import LOST
+from aptv2.tracking.association import GLUED_SECONDS
+from aptv2.tracking.interfaces import (
     Animals,
     FusedTracker,
     PoseNetwork,
     State,
     TemplateTracker,
-    find_joints,
+    find_keypoints,
     part,
     prefixed,
 )
-from aptv2.inference.association import GLUED_SECONDS
-from aptv2.inference.boxes_file import FirstBoxes
-from aptv2.inference.similarity import same_animal
-from aptv2.models.tracker import LOST
+from aptv2.tracking.similarity import same_animal
 
 
 class AnimalFollower:
@@ -29,7 +29,7 @@ class AnimalFollower:
     Parameters
     ----------
     tracker, pose
-        The networks; without `pose` the tracker reads the joints itself.
+        The networks; without `pose` the tracker reads the keypoints itself.
     first
         The animals and where they first appear.
     fps
@@ -52,7 +52,7 @@ class AnimalFollower:
         self._glued = np.zeros(0, np.int64)  # frames that each animal shared a better one's place
 
     def step(self, images: Sequence[np.ndarray]) -> list[Animals]:
-        """Take the next frames; see :class:`aptv2.inference.animals.AnimalReader`."""
+        """Take the next frames; see :class:`aptv2.tracking.interfaces.AnimalReader`."""
         return [self._read(image) for image in images]
 
     def finish(self) -> list[Animals]:
@@ -73,17 +73,17 @@ class AnimalFollower:
     def _read(self, image: np.ndarray) -> Animals:
         boxes, scores = self._follow(image)
         seen = np.flatnonzero(scores >= LOST)
-        joints = self._joints(image, boxes, seen)
-        apart = ~self._share_a_place(seen, boxes[seen], scores[seen], joints)
+        keypoints = self._keypoints(image, boxes, seen)
+        apart = ~self._share_a_place(seen, boxes[seen], scores[seen], keypoints)
         tracks = self.first.tracks[seen]
         self._frame += 1
-        return Animals(tracks[apart], boxes[seen][apart], scores[seen][apart], joints[apart])
+        return Animals(tracks[apart], boxes[seen][apart], scores[seen][apart], keypoints[apart])
 
-    def _joints(self, image: np.ndarray, boxes: np.ndarray, seen: np.ndarray) -> np.ndarray:
-        """Joints (S, K, 3) of the animals `seen` (S,) of those in `boxes` (N, 4)."""
+    def _keypoints(self, image: np.ndarray, boxes: np.ndarray, seen: np.ndarray) -> np.ndarray:
+        """Keypoints (S, K, 3) of the animals `seen` (S,) of those in `boxes` (N, 4)."""
         if self.pose is None:
-            return self._fused.joints[seen]
-        return find_joints(self.pose, image, boxes[seen], self.flip_test)
+            return self._fused.keypoints[seen]
+        return find_keypoints(self.pose, image, boxes[seen], self.flip_test)
 
     @property
     def _fused(self) -> FusedTracker:
@@ -102,14 +102,14 @@ class AnimalFollower:
         return np.concatenate([boxes, new]), np.append(scores, np.ones(len(new), np.float32))
 
     def _share_a_place(
-        self, seen: np.ndarray, boxes: np.ndarray, scores: np.ndarray, joints: np.ndarray
+        self, seen: np.ndarray, boxes: np.ndarray, scores: np.ndarray, keypoints: np.ndarray
     ) -> np.ndarray:
         """bool (N,): animals that have long been on a better-scored one's place, so are lost.
 
         A template tracker that loses its animal behind another often stays with the other.
         """
         skeleton = (self.pose or self._fused).skeleton
-        same = same_animal(boxes, joints, np.asarray(skeleton.sigmas))
+        same = same_animal(boxes, keypoints, np.asarray(skeleton.sigmas))
         worse = scores[:, None] < scores[None]
         shared = np.zeros(len(self._glued), np.bool_)
         shared[seen] = (same & worse).any(axis=1)

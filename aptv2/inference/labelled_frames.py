@@ -11,8 +11,8 @@ from PIL import Image
 from aptv2.errors import InputError
 from aptv2.export.coco import write_coco_labels
 from aptv2.export.folders import new_folder
-from aptv2.inference.video import open_video
 from aptv2.tables import PoseTable
+from aptv2.video.reader import open_video
 
 
 def write_labelled_frames(table: PoseTable, folder: str | Path) -> int:

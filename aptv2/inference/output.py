@@ -9,8 +9,8 @@ from pathlib import Path
 
 from aptv2.errors import InputError
 from aptv2.export import FORMATS, Format, check_free, find_format, write_coco
-from aptv2.inference.sources import OVERLAY_SUFFIX
 from aptv2.tables import PoseTable
+from aptv2.video.sources import OVERLAY_SUFFIX
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from aptv2.inference.animals import Animals
-from aptv2.inference.background import WriteBehind
-from aptv2.inference.segments import SegmentedVideo
-from aptv2.inference.sources import VideoSource
-from aptv2.plots.overlay import Trails, draw_overlay
+from aptv2.drawing.overlay import Trails, draw_overlay
 from aptv2.skeleton import Skeleton
+from aptv2.tracking.interfaces import Animals
+from aptv2.video.prefetch import WriteBehind
+from aptv2.video.segments import SegmentedVideo
+from aptv2.video.sources import VideoSource
 
 TRAIL_SECONDS = 1.5
 _QUEUE_BYTES = 64 * 2**20
@@ -25,7 +25,7 @@ class OverlayVideo:
     video
         The video that is drawn on.
     skeleton
-        The joints.
+        The keypoints.
     folder
         Where the segments are kept until they are joined.
     """
@@ -83,4 +83,4 @@ def queue_length(video: VideoSource) -> int:
 
 
 def _drawn(animals: Animals) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    return animals.boxes, animals.joints, animals.tracks, animals.scores
+    return animals.boxes, animals.keypoints, animals.tracks, animals.scores

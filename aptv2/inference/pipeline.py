@@ -15,7 +15,19 @@ import numpy as np
 
 from aptv2.datasets import read_annotations
 from aptv2.errors import BrokenVideoError, InputError
-from aptv2.inference.animals import (
+from aptv2.inference.boxes_file import FirstBoxes, read_boxes
+from aptv2.inference.finding import AnimalFinder
+from aptv2.inference.following import AnimalFollower
+from aptv2.inference.interrupt import postponed_interrupt
+from aptv2.inference.output import Output
+from aptv2.inference.overlay_video import queue_length
+from aptv2.inference.progress import Report, Stop, progress_bar
+from aptv2.inference.results import Results
+from aptv2.models import load_detector, load_pose_model, load_tracker
+from aptv2.models.load import Dtype
+from aptv2.tables import PoseTable
+from aptv2.tracking.association import Associator
+from aptv2.tracking.interfaces import (
     AnimalReader,
     Detector,
     FusedTracker,
@@ -24,22 +36,10 @@ from aptv2.inference.animals import (
     part,
     prefixed,
 )
-from aptv2.inference.association import Associator
-from aptv2.inference.background import read_ahead
-from aptv2.inference.boxes_file import FirstBoxes, read_boxes
-from aptv2.inference.finding import AnimalFinder
-from aptv2.inference.following import AnimalFollower
-from aptv2.inference.image_folder import ImageFolder
-from aptv2.inference.interrupt import postponed_interrupt
-from aptv2.inference.output import Output
-from aptv2.inference.overlay_video import queue_length
-from aptv2.inference.progress import Report, Stop, progress_bar
-from aptv2.inference.results import Results
-from aptv2.inference.sources import VideoFrame, VideoSource
-from aptv2.inference.video import DEFAULT_FPS, open_video
-from aptv2.models import load_detector, load_pose_model, load_tracker
-from aptv2.models.zoo import Dtype
-from aptv2.tables import PoseTable
+from aptv2.video.image_folder import ImageFolder
+from aptv2.video.prefetch import read_ahead
+from aptv2.video.reader import DEFAULT_FPS, open_video
+from aptv2.video.sources import VideoFrame, VideoSource
 from aptv2.weights import find_weights
 from aptv2.weights.files import written
 
@@ -90,7 +90,7 @@ def track_video(
     flip_test
         Average poses over mirrored crops: slower, a little more accurate.
     smooth
-        Pass joints and boxes through a One Euro filter.
+        Pass keypoints and boxes through a One Euro filter.
     fps
         Frames per second of a folder of images; a video file knows its own.
     export
@@ -111,7 +111,7 @@ def track_video(
     Returns
     -------
     PoseTable
-        All frames, and the animals in each with track, box, joints and scores.
+        All frames, and the animals in each with track, box, keypoints and scores.
 
     Raises
     ------
@@ -126,7 +126,7 @@ def track_video(
     Examples
     --------
     >>> table = track_video("clip.mp4", "out")  # doctest: +SKIP
-    >>> table.joints[table.tracks == 1, 2]  # the nose of animal 1  # doctest: +SKIP
+    >>> table.keypoints[table.tracks == 1, 2]  # the nose of animal 1  # doctest: +SKIP
     """
     video = open_video(source, fps)
     first = None if boxes is None else _first_boxes(boxes, video)

@@ -7,15 +7,15 @@ from types import TracebackType
 
 import numpy as np
 
-from aptv2.inference.animals import Animals, State, part, prefixed
 from aptv2.inference.checkpointing import Checkpoint
-from aptv2.inference.image_folder import ImageFolder
 from aptv2.inference.output import Output
 from aptv2.inference.overlay_video import OverlayVideo
-from aptv2.inference.smoothing import OneEuroFilter
-from aptv2.inference.sources import VideoFrame, VideoSource
 from aptv2.skeleton import Skeleton
 from aptv2.tables import Frames, PoseTable
+from aptv2.tracking.interfaces import Animals, State, part, prefixed
+from aptv2.tracking.smoothing import OneEuroFilter
+from aptv2.video.image_folder import ImageFolder
+from aptv2.video.sources import VideoFrame, VideoSource
 
 CHECKPOINT_FRAMES = 1000
 _TRAIL_FRAMES = 600  # frames that a trail reaches back at most
@@ -29,11 +29,11 @@ class Results:
     video
         The video.
     skeleton
-        The joints.
+        The keypoints.
     output
         What to write; None keeps the table in memory only.
     smooth
-        Whether joints and boxes go through the One Euro filter.
+        Whether keypoints and boxes go through the One Euro filter.
     settings
         What a run that goes on must have in common with the one that began, by name.
     """
@@ -175,7 +175,7 @@ class Results:
             frames,
             np.repeat(np.arange(count), rows["counts"]),
             boxes=rows["boxes"],
-            joints=rows["joints"],
+            keypoints=rows["keypoints"],
             scores=rows["scores"],
             tracks=rows["tracks"],
             skeleton=self.skeleton,
@@ -183,13 +183,13 @@ class Results:
         )
 
 
-def _arrays(frames: Sequence[tuple[float, Animals]], joints: int) -> State:
+def _arrays(frames: Sequence[tuple[float, Animals]], keypoints: int) -> State:
     """Frames as arrays: `times` and `counts` (F,), and the animals of all frames in one."""
     none = Animals(
         np.zeros(0, np.int64),
         np.zeros((0, 4), np.float32),
         np.zeros(0, np.float32),
-        np.zeros((0, joints, 3), np.float32),
+        np.zeros((0, keypoints, 3), np.float32),
     )
     animals = [none, *(animals for _, animals in frames)]
     columns = zip(Animals._fields, *animals, strict=True)
@@ -212,12 +212,12 @@ def _last_frames(parts: Sequence[State], count: int) -> list[Animals]:
 
 
 def _smoothed(smooth: OneEuroFilter, animals: Animals, time: float) -> Animals:
-    """The joints, and the two corners of the box, through the filter."""
-    boxes, joints = animals.boxes, animals.joints.copy()
+    """The keypoints, and the two corners of the box, through the filter."""
+    boxes, keypoints = animals.boxes, animals.keypoints.copy()
     corners = np.stack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
-    points = np.concatenate([corners, joints[:, :, :2]], axis=1)
+    points = np.concatenate([corners, keypoints[:, :, :2]], axis=1)
     lengths = np.sqrt(np.prod(boxes[:, 2:], axis=1))
     points = smooth(animals.tracks, points, lengths, time).astype(np.float32)
-    joints[:, :, :2] = points[:, 2:]
+    keypoints[:, :, :2] = points[:, 2:]
     boxes = np.concatenate([points[:, 0], points[:, 1] - points[:, 0]], axis=1)
-    return animals._replace(boxes=boxes, joints=joints)
+    return animals._replace(boxes=boxes, keypoints=keypoints)

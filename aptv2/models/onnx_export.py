@@ -14,9 +14,9 @@ import torch
 
 from aptv2.errors import InputError
 from aptv2.files import atomic_write
-from aptv2.models.onnx import INPUT, METADATA, OUTPUT, About, OnnxPose, require
-from aptv2.models.pose import PoseModel
-from aptv2.models.zoo import POSE_NETWORKS, load_pose_model
+from aptv2.models.load import POSE_NETWORKS, load_pose_model
+from aptv2.models.pose.base import PoseModel
+from aptv2.models.pose.onnx import INPUT, METADATA, OUTPUT, About, OnnxPose, require
 from aptv2.weights import read_weights
 from aptv2.weights.cache import locate
 from aptv2.weights.checkpoints import read_checkpoint
@@ -63,8 +63,8 @@ def export_onnx(model: PoseModel, network: str, path: str | Path) -> float:
 
     The file is run once more by ONNX Runtime, on random pictures, and only written where its
     heatmaps are torch's. What it needs to be used alone stands in its metadata
-    (:class:`aptv2.models.onnx.About`). Weights of more than 1.9 GB go into `NAME.onnx.data` beside
-    it.
+    (:class:`aptv2.models.pose.onnx.About`). Weights of more than 1.9 GB go into `NAME.onnx.data`
+    beside it.
 
     Parameters
     ----------

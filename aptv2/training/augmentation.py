@@ -9,8 +9,8 @@ from aptv2.crops import PADDING
 from aptv2.skeleton import Skeleton
 from aptv2.training.recipes import Augmentation
 
-MIN_BODY, MIN_HALF = 8, 3  # labelled joints: more than these of an animal, at least of a half
-HALF_EXTENT = 1.5  # of the crop around a half, in extents of its joints
+MIN_BODY, MIN_HALF = 8, 3  # labelled keypoints: more than these of an animal, at least of a half
+HALF_EXTENT = 1.5  # of the crop around a half, in extents of its keypoints
 
 
 def scale_limits(settings: Augmentation) -> tuple[float, float]:
@@ -42,34 +42,34 @@ def random_geometry(
     return centre + shift, extent * factor, rotation, rng.random() < settings.flip
 
 
-def half_bodies(joints: np.ndarray, skeleton: Skeleton) -> list[np.ndarray]:
-    """Boxes (4,) around the labelled joints of the front and back half of an animal (K, 3).
+def half_bodies(keypoints: np.ndarray, skeleton: Skeleton) -> list[np.ndarray]:
+    """Boxes (4,) around the labelled keypoints of the front and back half of an animal (K, 3).
 
-    As MMPose: of animals with more than 8 labelled joints, halves with at least 3; the box is
-    centred on the mean of its joints, and the padding of crops makes it 1.5 times their extent.
+    As MMPose: of animals with more than 8 labelled keypoints, halves with at least 3; the box is
+    centred on the mean of its keypoints, and the padding of crops makes it 1.5 times their extent.
     """
-    seen = joints[:, 2] > 0
+    seen = keypoints[:, 2] > 0
     if seen.sum() <= MIN_BODY:
         return []
-    upper = np.zeros(len(joints), bool)
+    upper = np.zeros(len(keypoints), bool)
     upper[list(skeleton.upper)] = True
     boxes = []
     for half in (seen & upper, seen & ~upper):
         if half.sum() >= MIN_HALF:
-            points = joints[half, :2]
+            points = keypoints[half, :2]
             sides = np.maximum(np.ptp(points, axis=0), 1) * HALF_EXTENT / PADDING
             boxes.append(np.concatenate([points.mean(axis=0) - sides / 2, sides]))
     return boxes
 
 
 def half_body(
-    rng: np.random.Generator, joints: np.ndarray, skeleton: Skeleton
+    rng: np.random.Generator, keypoints: np.ndarray, skeleton: Skeleton
 ) -> np.ndarray | None:
-    """One of an animal's halves at random, None where neither holds enough joints.
+    """One of an animal's halves at random, None where neither holds enough keypoints.
 
     Wang et al. (2018) introduced it for people.
     """
-    boxes = half_bodies(joints, skeleton)
+    boxes = half_bodies(keypoints, skeleton)
     return boxes[rng.integers(len(boxes))] if boxes else None
 
 

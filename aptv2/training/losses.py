@@ -14,24 +14,24 @@ from aptv2.models.lite.detection import corner_boxes
 from aptv2.models.lite.network import LiteNetwork
 from aptv2.models.lite.pose import SIGMA
 from aptv2.models.lite.tracking import centre_boxes, corner_form
-from aptv2.models.paper import HeatmapPose
-from aptv2.models.pose import normalise
-from aptv2.models.vitposetrack import ViTPoseTrack
-from aptv2.models.vittrack import ViTTrack
+from aptv2.models.pose.base import normalise
+from aptv2.models.pose.heatmap import HeatmapPose
+from aptv2.models.trackers.vitposetrack import ViTPoseTrack
+from aptv2.models.trackers.vittrack import ViTTrack
 from aptv2.training.recipes import TaskName
 
 Batch = dict[str, Tensor]
-# Of 3,072 cells some 25 are a joint's. Counted alike, zero everywhere is nearly right, and what
+# Of 3,072 cells some 25 are a keypoint's. Counted alike, zero everywhere is nearly right, and what
 # starts from nothing stays there long; the best heatmaps are the same.
 FRONT = 20.0
 DOUBTFUL = 0.4  # score from which an unlabelled detection may be an animal without a box
 
 
 def heatmap_loss(network: HeatmapPose, batch: Batch, sigma: float = 2.0) -> Tensor:
-    """Mean squared error of the heatmaps; joints that are not labelled count as no error.
+    """Mean squared error of the heatmaps; keypoints that are not labelled count as no error.
 
-    The mean is over all joints, labelled or not, as MMPose's: so a batch's loss is the mean of its
-    parts' losses, however it is parted.
+    The mean is over all keypoints, labelled or not, as MMPose's: so a batch's loss is the mean of
+    its parts' losses, however it is parted.
     """
     heatmaps = network(normalise(batch["image"]))
     return _heatmap_error(heatmaps, batch, sigma, udp=network.udp)
@@ -40,10 +40,10 @@ def heatmap_loss(network: HeatmapPose, batch: Batch, sigma: float = 2.0) -> Tens
 def _heatmap_error(
     heatmaps: Tensor, batch: Batch, sigma: float, udp: bool = True, front: float = 0.0
 ) -> Tensor:
-    """Mean squared error; a cell at a joint counts 1 + `front` times as much as one far away."""
+    """Mean squared error; a cell at a keypoint counts 1 + `front` times as much as one far away."""
     heatmaps = heatmaps.float()
     size = (heatmaps.shape[2], heatmaps.shape[3])
-    targets, weights = heatmap_targets(batch["joints"], batch["labelled"], size, sigma, udp=udp)
+    targets, weights = heatmap_targets(batch["keypoints"], batch["labelled"], size, sigma, udp=udp)
     error = (heatmaps - targets).square()
     if front:
         error = error * (1 + front * targets)
@@ -51,7 +51,7 @@ def _heatmap_error(
 
 
 def crop_loss(network: ViTPoseTrack, batch: Batch, sigma: float = 2.0) -> Tensor:
-    """The same for the pose crops of a ViTPoseTrack, with the cells of a joint counted more."""
+    """The same for the pose crops of a ViTPoseTrack, with the cells of a keypoint counted more."""
     heatmaps = network.forward_pose(normalise(batch["image"]))
     return _heatmap_error(heatmaps, batch, sigma, front=FRONT)
 
@@ -93,7 +93,7 @@ def search_loss(
 
 
 def _fused_loss(network: ViTPoseTrack, features: Tensor, batch: Batch, sigma: float) -> Tensor:
-    """Heatmaps over the search pictures of animals whose joints are labelled.
+    """Heatmaps over the search pictures of animals whose keypoints are labelled.
 
     The decoder's norms keep the statistics of pose crops, in which an animal is three times as
     large: a mixture of both would suit neither.
@@ -104,8 +104,8 @@ def _fused_loss(network: ViTPoseTrack, features: Tensor, batch: Batch, sigma: fl
     network.pose.eval()
     heatmaps = network.pose(features[known])
     network.pose.train()
-    joints = {name: batch[name][known] for name in ("joints", "labelled")}
-    return _heatmap_error(heatmaps, joints, sigma, front=FRONT) * known.float().mean()
+    keypoints = {name: batch[name][known] for name in ("keypoints", "labelled")}
+    return _heatmap_error(heatmaps, keypoints, sigma, front=FRONT) * known.float().mean()
 
 
 def score_targets(boxes: Tensor, cells: int) -> tuple[Tensor, Tensor]:
@@ -161,13 +161,13 @@ def best_beside(scores: Tensor, cell: Tensor) -> Tensor:
 
 
 def pose_loss(network: LiteNetwork, batch: Batch) -> Tensor:
-    """Cross-entropy of each joint's heatmap, plus that of whether it can be seen.
+    """Cross-entropy of each keypoint's heatmap, plus that of whether it can be seen.
 
     A heatmap is a distribution over the picture, its target a normalised Gaussian. On 5,000
     animals this learns at once, where a mean squared error hardly leaves zero.
     """
-    logits, visible = network.pose(network.body(normalise(batch["image"])))
-    targets = gaussian_heatmaps(batch["joints"], logits.shape[2:], SIGMA).flatten(2)
+    logits, visible = network.pose(network.backbone(normalise(batch["image"])))
+    targets = gaussian_heatmaps(batch["keypoints"], logits.shape[2:], SIGMA).flatten(2)
     targets = targets / targets.sum(dim=2, keepdim=True).clamp_min(1e-6)
     seen = batch["seen"]
     entropy = -(targets * torch.log_softmax(logits.float().flatten(2), dim=2)).sum(dim=2)
@@ -182,7 +182,7 @@ def detection_loss(network: LiteNetwork, batch: Batch) -> Tensor:
     Where a picture may hold animals without a box, a confident detection away from every box is
     not punished: it is more likely right than wrong.
     """
-    logits, distances = network.detection(network.body(normalise(batch["image"])))
+    logits, distances = network.detection(network.backbone(normalise(batch["image"])))
     logits, targets, known = logits[:, 0].float(), batch["centres"], batch["known"]
     doubtful = (known == 0.5) & (targets < 0.01) & (logits.detach().sigmoid() > DOUBTFUL)
     heat = centre_focal_loss(logits, targets, (known > 0) & ~doubtful)
@@ -201,8 +201,8 @@ def tracking_loss(network: LiteNetwork, batch: Batch) -> Tensor:
     """
     head = network.tracking
     pictures, boxes = batch["template"].flatten(0, 1), batch["template_box"].flatten(0, 1)
-    template = head.template(network.body(normalise(pictures)), boxes)
-    logits, sizes, offsets = head(template, network.body(normalise(batch["search"])))
+    template = head.template(network.backbone(normalise(pictures)), boxes)
+    logits, sizes, offsets = head(template, network.backbone(normalise(batch["search"])))
     cells = logits.shape[2]
     box, present = batch["search_box"].flatten(0, 1), batch["present"].flatten()
     centre, size = (box[:, :2] + box[:, 2:]) / 2, box[:, 2:] - box[:, :2]

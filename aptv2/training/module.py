@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_avg_fn
 
 from aptv2.errors import InputError
-from aptv2.models.lite.body import FoldedConv
+from aptv2.models.lite.backbone import FoldedConv
 from aptv2.models.lite.network import LiteNetwork
-from aptv2.models.paper import HeatmapPose
-from aptv2.models.vitposetrack import ViTPoseTrack
-from aptv2.models.vittrack import ViTTrack
+from aptv2.models.pose.heatmap import HeatmapPose
+from aptv2.models.trackers.vitposetrack import ViTPoseTrack
+from aptv2.models.trackers.vittrack import ViTTrack
 from aptv2.training.losses import LOSSES, crop_loss, heatmap_loss, search_loss
-from aptv2.training.optimizers import parameter_groups, rate_factor
+from aptv2.training.optimizers import lr_factor, parameter_groups
 from aptv2.training.recipes import Recipe, Stage, TaskName
 
 Batch = Mapping[TaskName, dict[str, Tensor]]
@@ -55,7 +55,7 @@ class StageTraining(lightning.LightningModule):
         self._parts: list[dict[str, Tensor]] = []  # losses of the step so far
         self.network.to(memory_format=torch.channels_last)
         if isinstance(network, LiteNetwork):
-            network.body.learn(stage.body_rate > 0)
+            network.backbone.learn(stage.backbone_lr > 0)
             for head in ("pose", "detection", "tracking"):
                 getattr(network, head).requires_grad_(head in stage.tasks)
         if isinstance(network, ViTTrack):
@@ -138,7 +138,7 @@ class StageTraining(lightning.LightningModule):
         optimizer = kind(groups, fused=stage.clip is None)
 
         def factor(step: int) -> float:
-            return rate_factor(stage, step, self.epoch_steps)
+            return lr_factor(stage, step, self.epoch_steps)
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {
@@ -151,7 +151,7 @@ def _rest_what_does_not_learn(network: ViTTrack, stage: Stage) -> None:
     """Let rest the parts of tasks that the stage has not, and the stem at a rate of 0."""
     for layer in network.modules():
         if isinstance(layer, FoldedConv):
-            layer.learn(stage.body_rate > 0)
+            layer.learn(stage.backbone_lr > 0)
     network.centre.requires_grad_("tracking" in stage.tasks)
     if isinstance(network, ViTPoseTrack):
         network.pose.requires_grad_("pose" in stage.tasks)

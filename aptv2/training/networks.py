@@ -6,16 +6,17 @@ import torch
 from torch import nn
 
 from aptv2.errors import InputError
-from aptv2.models import paper, vitposetrack
-from aptv2.models.lite.body import imagenet_state
+from aptv2.models.lite.backbone import imagenet_state
 from aptv2.models.lite.network import LiteNetwork, LitePose
-from aptv2.models.pose import PoseModel
-from aptv2.models.vitposetrack import ConvolutionalStem, SharedPose, ViTPoseTrack
-from aptv2.models.vittrack import ViTTrack
-from aptv2.models.zoo import EMBEDDED
+from aptv2.models.load import EMBEDDED
+from aptv2.models.pose import heatmap as paper
+from aptv2.models.pose.base import PoseModel
+from aptv2.models.trackers import vitposetrack
+from aptv2.models.trackers.vitposetrack import ConvolutionalStem, SharedPose, ViTPoseTrack
+from aptv2.models.trackers.vittrack import ViTTrack
 from aptv2.skeleton import Skeleton
 from aptv2.training.recipes import Recipe
-from aptv2.training.transfer import load_for_other_joints
+from aptv2.training.transfer import load_for_other_keypoints
 from aptv2.weights import load_initial_tracker_weights, load_initial_weights, read_weights
 
 PUBLISHED = ("in1k", "coco", "ap10k")  # what `--init` knows by name
@@ -50,9 +51,9 @@ def build_network(recipe: Recipe, skeleton: Skeleton) -> nn.Module:
     if name == "lite":
         network = LiteNetwork(skeleton)
         if init == "in1k":
-            network.body.load_state_dict(imagenet_body(network))
+            network.backbone.load_state_dict(imagenet_backbone(network))
         elif init != RANDOM:
-            load_for_other_joints(network, EMBEDDED if init == EMBEDDED_NAME else init)
+            load_for_other_keypoints(network, EMBEDDED if init == EMBEDDED_NAME else init)
         return network
     model = paper.build(name, skeleton, pose_size(recipe), recipe.model.drop_path)
     if init != RANDOM:
@@ -63,15 +64,15 @@ def build_network(recipe: Recipe, skeleton: Skeleton) -> nn.Module:
 def _tracking_network(recipe: Recipe, skeleton: Skeleton) -> ViTTrack:
     name, init = recipe.model.name, recipe.init
     network = vitposetrack.build(name, skeleton, recipe.model.drop_path)
-    stem = network.body.patch_embed
+    stem = network.backbone.patch_embed
     if isinstance(stem, ConvolutionalStem) and init == "in1k":
         stem.load_imagenet(imagenet_tensors())
     elif isinstance(stem, ConvolutionalStem) and init == EMBEDDED_NAME:
-        tensors, prefix = read_weights(EMBEDDED)[0], "body.net."
+        tensors, prefix = read_weights(EMBEDDED)[0], "backbone.net."
         own = stem.net.state_dict()
         stem.net.load_state_dict({name: tensors[prefix + name] for name in own})
     elif init != RANDOM:
-        # Published is ViTPose, and MAE's body under its name.
+        # Published is ViTPose, and MAE's backbone under its name.
         source = f"vitpose_{name[-1]}-{init}" if init in PUBLISHED else init
         load_initial_tracker_weights(network, name, source)
     return network
@@ -103,9 +104,9 @@ def pose_model(network: nn.Module, size: tuple[int, int], skeleton: Skeleton) ->
     return network
 
 
-def imagenet_body(network: LiteNetwork) -> dict[str, torch.Tensor]:
-    """ImageNet weights of the lite network's body."""
-    return imagenet_state(imagenet_tensors(), network.body)
+def imagenet_backbone(network: LiteNetwork) -> dict[str, torch.Tensor]:
+    """ImageNet weights of the lite network's backbone."""
+    return imagenet_state(imagenet_tensors(), network.backbone)
 
 
 def imagenet_tensors() -> dict[str, torch.Tensor]:

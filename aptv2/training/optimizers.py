@@ -10,36 +10,36 @@ from torch import nn
 
 from aptv2.training.recipes import Stage
 
-_BLOCK = re.compile(r"^body\.blocks\.(\d+)\.")
-_STEM = "body.patch_embed.net."
+_BLOCK = re.compile(r"^backbone\.blocks\.(\d+)\.")
+_STEM = "backbone.patch_embed.net."
 
 
 def parameter_groups(network: nn.Module, stage: Stage) -> list[dict[str, Any]]:
-    """Groups for a torch optimizer: body and heads apart, or by layer where the stage says so.
+    """Groups for a torch optimizer: backbone and heads apart, or by layer where the stage says so.
 
     Norms and biases have no weight decay, unless the stage has `vector_decay`.
     """
     if stage.layer_decay is not None:
-        return layer_decay_groups(network, stage.head_rate, stage.weight_decay, stage.layer_decay)
+        return layer_decay_groups(network, stage.head_lr, stage.weight_decay, stage.layer_decay)
     named = [name for name, _ in network.named_parameters()]
     # What the small ViT of the trackers has from ImageNet is its stem; its blocks start afresh.
-    body = _STEM if any(name.startswith(_STEM) for name in named) else "body."
+    backbone = _STEM if any(name.startswith(_STEM) for name in named) else "backbone."
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
             decays = parameter.ndim > 1 or stage.vector_decay
-            groups.setdefault((name.startswith(body), decays), []).append(parameter)
+            groups.setdefault((name.startswith(backbone), decays), []).append(parameter)
     return [
         {
             "params": parameters,
-            "lr": stage.body_rate if slow else stage.head_rate,
+            "lr": stage.backbone_lr if slow else stage.head_lr,
             "weight_decay": stage.weight_decay if decays else 0.0,
         }
         for (slow, decays), parameters in groups.items()
     ]
 
 
-def rate_factor(stage: Stage, step: int, epoch_steps: int) -> float:
+def lr_factor(stage: Stage, step: int, epoch_steps: int) -> float:
     """What the rates are multiplied with at an optimizer step, counted from 0.
 
     Linear warm-up, then half a cosine, or a tenth after each of the stage's `steps`.
@@ -53,7 +53,7 @@ def rate_factor(stage: Stage, step: int, epoch_steps: int) -> float:
     steps = stage.epochs * epoch_steps
     done = (step - stage.warmup) / max(1, steps - stage.warmup)
     cosine = (1 + math.cos(math.pi * min(1.0, done))) / 2
-    return stage.final_rate + (1 - stage.final_rate) * cosine
+    return stage.final_lr_fraction + (1 - stage.final_lr_fraction) * cosine
 
 
 def layer_decay_groups(
@@ -69,7 +69,7 @@ def layer_decay_groups(
     Parameters
     ----------
     model
-        A pose network whose body is a ViT.
+        A pose network whose backbone is a ViT.
     rate
         Learning rate of the last layer.
     weight_decay
@@ -86,12 +86,12 @@ def layer_decay_groups(
     Raises
     ------
     ValueError
-        Where the body has no blocks.
+        Where the backbone has no blocks.
     """
     named = [(name, each) for name, each in model.named_parameters() if each.requires_grad]
     blocks = {int(match[1]) for name, _ in named if (match := _BLOCK.match(name))}
     if not blocks:
-        raise ValueError("layer decay needs a network whose body is a ViT")
+        raise ValueError("layer decay needs a network whose backbone is a ViT")
     last = max(blocks) + 2
     groups: dict[str, dict[str, Any]] = {}
     for name, parameter in named:
@@ -116,7 +116,7 @@ def layer_decay_groups(
 
 
 def _layer(name: str, last: int) -> int:
-    if name.startswith(("body.patch_embed.", "body.pos_embed")):
+    if name.startswith(("backbone.patch_embed.", "backbone.pos_embed")):
         return 0
     match = _BLOCK.match(name)
     return int(match[1]) + 1 if match else last

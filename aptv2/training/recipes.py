@@ -71,7 +71,7 @@ class Augmentation(_Strict):
     blur: Share = 0.1
     erase: Share = 0.4
     # Tracking pairs are varied in colour and blur alone, beside OSTrack's jitter of the search.
-    rivals: Share = 0.7  # chance that another animal is pasted into the search picture
+    distractors: Share = 0.7  # chance that another animal is pasted into the search picture
 
 
 class Network(_Strict):
@@ -106,8 +106,8 @@ class Stage(_Strict):
     epochs: Whole  # of the task with the fewest batches
     tasks: Annotated[dict[TaskName, Task], Field(min_length=1)]
     optimizer: Literal["adamw", "adam"] = "adamw"
-    body_rate: Annotated[float, Field(ge=0)] = 6e-4  # 0 keeps the body of lite as it is
-    head_rate: Positive = 2e-3
+    backbone_lr: Annotated[float, Field(ge=0)] = 6e-4  # 0 keeps the backbone of lite as it is
+    head_lr: Positive = 2e-3
     layer_decay: Annotated[float, Field(gt=0, le=1)] | None = None  # ViT: rate of block n by n + 1
     weight_decay: Annotated[float, Field(ge=0)] = 0.02
     vector_decay: bool = False  # whether norms and biases decay too
@@ -115,7 +115,7 @@ class Stage(_Strict):
     warmup: Annotated[int, Field(ge=0)] = 200  # optimizer steps
     warmup_from: Share | None = None  # share of the rate at the first step; default: 1 / warmup
     steps: tuple[Whole, ...] = ()  # "steps": after these epochs the rate falls to a tenth
-    final_rate: Share = 0.01  # "cosine" ends at this share of the rate
+    final_lr_fraction: Share = 0.01  # "cosine" ends at this share of the rate
     clip: Positive | None = 5.0  # longest gradient
     average: Share | None = 0.998  # decay of the weights' moving average, per step; None for none
     validate_every: Annotated[int, Field(ge=0)] = 0  # epochs; 0: only when the stage ends

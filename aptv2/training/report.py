@@ -16,13 +16,13 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import nn
 
+from aptv2.drawing import contact_sheet, draw_overlay
 from aptv2.evaluation import score_keypoints
 from aptv2.files import atomic_write, write_json
 from aptv2.images import read_image
-from aptv2.inference.poses import predict_poses
-from aptv2.plots import contact_sheet, draw_overlay
 from aptv2.tables import PoseTable
-from aptv2.training.inputs import annotated_boxes
+from aptv2.testing.inputs import annotated_boxes
+from aptv2.testing.poses import predict_poses
 from aptv2.training.networks import pose_model, pose_size
 from aptv2.training.recipes import Recipe
 
@@ -92,8 +92,10 @@ def similarities(truth: PoseTable, found: PoseTable) -> np.ndarray:
     """float64 (N,): OKS of each pose with the animal that it is of; rows belong by their ids."""
     rows = np.searchsorted(np.sort(truth.ids), found.ids)
     wanted = truth[np.argsort(truth.ids)[rows]]
-    seen = wanted.joints[:, :, 2] > 0
-    gaps = np.square(found.joints[:, :, :2] - wanted.joints[:, :, :2], dtype=np.float64).sum(axis=2)
+    seen = wanted.keypoints[:, :, 2] > 0
+    gaps = np.square(found.keypoints[:, :, :2] - wanted.keypoints[:, :, :2], dtype=np.float64).sum(
+        axis=2
+    )
     scale = 2 * wanted.scale_areas[:, None] * np.square(2 * np.array(truth.skeleton.sigmas))
     alike = np.exp(-gaps / (scale + np.spacing(1))) * seen
     return alike.sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
@@ -113,7 +115,7 @@ def _sheet(truth: PoseTable, found: PoseTable, rows: np.ndarray) -> np.ndarray:
         drawn = draw_overlay(
             image,
             one.boxes,
-            one.joints,
+            one.keypoints,
             np.array([-1]),
             one.scores,
             min_score=0.0,

@@ -6,7 +6,7 @@ import hashlib
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from aptv2.errors import InputError
 from aptv2.files import atomic_write
+from aptv2.locks import LOCK_FILE, held
 from aptv2.tables import PoseTable
 from aptv2.training.recipes import Recipe
 
-RUN_FILE, LOCK_FILE = "run.json", ".lock"
+RUN_FILE = "run.json"
 # Of a recipe, without changing what comes out by more than rounding.
 _MAY_CHANGE = ("workers", "save_minutes", "per_device")
 _PACKAGES = (
@@ -137,57 +138,6 @@ def locked(folder: Path, resume: bool) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def held(folder: Path, doing: str) -> Iterator[None]:
-    """Hold a folder for this process alone; the system lets go of it when the process dies.
-
-    Parameters
-    ----------
-    folder
-        Made where it is not there.
-    doing
-        What is done with it, for the error of the process that comes second.
-
-    Raises
-    ------
-    InputError
-        Where the folder is a file, cannot be written, or is in use.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder}: cannot be written, it is a file; give a folder")
-    was_there = folder.exists()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / LOCK_FILE).open("a")
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be written ({error.strerror})") from None
-    with file:
-        if not _try_lock(file.fileno()):
-            raise InputError(f"{folder}: another process is {doing} it; give another folder")
-        try:
-            yield
-        finally:
-            # What was asked for was refused before anything was written.
-            if [path.name for path in folder.iterdir()] == [LOCK_FILE]:
-                with suppress(OSError):  # Windows keeps files that are open
-                    (folder / LOCK_FILE).unlink()
-                    if not was_there:
-                        folder.rmdir()
-
-
-def _try_lock(file: int) -> bool:
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return True
-    try:
-        # A lock of the process: unlike flock's, the loader's forked processes do not keep it.
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
 def fingerprint(table: PoseTable) -> str:
     """Of a table's annotations and of the names and sizes of its image files.
 
@@ -210,7 +160,7 @@ def fingerprint(table: PoseTable) -> str:
             f"there, e.g. {missing[0]}; give the folder that holds them"
         )
     digest = hashlib.sha256(orjson.dumps([names, sizes]))
-    for array in (table.frame, table.boxes, table.joints, table.species, table.tracks):
+    for array in (table.frame, table.boxes, table.keypoints, table.species, table.tracks):
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
 

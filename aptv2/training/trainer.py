@@ -19,17 +19,17 @@ from torch import nn
 from aptv2.errors import InputError
 from aptv2.evaluation import score_keypoints
 from aptv2.files import atomic_write, write_json
-from aptv2.inference.poses import predict_poses
+from aptv2.testing.inputs import annotated_boxes
+from aptv2.testing.poses import predict_poses
 from aptv2.training.checkpoints import AtomicCheckpoints, SaveLast, read_position
-from aptv2.training.inputs import annotated_boxes
-from aptv2.training.loaders import Place, StageData, stage_data
+from aptv2.training.data.loaders import Place, StageData, stage_data
+from aptv2.training.data.sources import Sources
 from aptv2.training.module import BrokenLossError, StageTraining
 from aptv2.training.networks import build_network, pose_model, pose_size
 from aptv2.training.progress import StageProgress
 from aptv2.training.recipes import Recipe, Stage
 from aptv2.training.report import write_report
 from aptv2.training.runs import Run, check_same_data, claim, describe, locked
-from aptv2.training.sources import Sources
 from aptv2.training.validation import Validation
 from aptv2.weights import write_weights
 

@@ -1,4 +1,4 @@
-"""Starting from weights that find other joints: what is known of a joint goes to its namesake."""
+"""Weights for one set of keypoints as a start for another: namesakes keep what they know."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from aptv2.skeleton import Skeleton
 from aptv2.weights import read_weights
 from aptv2.weights.files import load_weights, read_skeleton
 
-# Layers of the lite network with a row a joint.
-_JOINT_LAYERS = tuple(
+# Layers of the lite network with a row a keypoint.
+_KEYPOINT_LAYERS = tuple(
     f"pose.{layer}.{kind}" for layer in ("heatmaps", "visible") for kind in ("weight", "bias")
 )
 _SHORT = {"l": "left", "r": "right"}
 
 
-def load_for_other_joints(network: LiteNetwork, path: Path | str) -> None:
-    """Fill a lite network from weights that may find other joints.
+def load_for_other_keypoints(network: LiteNetwork, path: Path | str) -> None:
+    """Fill a lite network from weights that may find other keypoints.
 
-    Joints that both know keep what was learnt of them; the rest start as they are in `network`.
+    Keypoints that both know keep what was learnt of them; the rest start as they are in `network`.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def load_for_other_joints(network: LiteNetwork, path: Path | str) -> None:
     known, own = read_skeleton(path), network.state_dict()
     pairs = namesakes(network.skeleton, known)
     ours, theirs = list(pairs), list(pairs.values())
-    for name in _JOINT_LAYERS:
+    for name in _KEYPOINT_LAYERS:
         if name in tensors and len(tensors[name]) == len(known):
             rows = own[name].clone()
             rows[ours] = tensors[name][theirs]
@@ -47,15 +47,15 @@ def load_for_other_joints(network: LiteNetwork, path: Path | str) -> None:
 
 
 def namesakes(skeleton: Skeleton, known: Skeleton) -> dict[int, int]:
-    """Joints of a skeleton that another has too: index here -> index there.
+    """Keypoints of a skeleton that another has too: index here -> index there.
 
     Case, the order of words and what stands between them do not matter, and L and R are left and
-    right: `L_eye`, `EyeLeft` and `left-eye` are one joint.
+    right: `L_eye`, `EyeLeft` and `left-eye` are one keypoint.
     """
-    there = {_words(name): joint for joint, name in enumerate(known.names)}
+    there = {_words(name): keypoint for keypoint, name in enumerate(known.names)}
     return {
-        joint: there[_words(name)]
-        for joint, name in enumerate(skeleton.names)
+        keypoint: there[_words(name)]
+        for keypoint, name in enumerate(skeleton.names)
         if _words(name) in there
     }
 

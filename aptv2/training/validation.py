@@ -13,14 +13,14 @@ from lightning.pytorch.callbacks import Callback
 
 from aptv2.datasets.splits import clips_of, subset
 from aptv2.evaluation.keypoints import score_keypoints
-from aptv2.inference.poses import predict_poses
-from aptv2.models.pose import PoseModel
+from aptv2.models.pose.base import PoseModel
 from aptv2.tables import PoseTable
-from aptv2.training.inputs import annotated_boxes
-from aptv2.training.loaders import Place
+from aptv2.testing.inputs import annotated_boxes
+from aptv2.testing.pose import parts_of
+from aptv2.testing.poses import predict_poses
+from aptv2.training.data.loaders import Place
 from aptv2.training.module import StageTraining
 from aptv2.training.networks import pose_model
-from aptv2.training.testing import parts_of
 from aptv2.weights import write_weights
 
 
@@ -34,16 +34,18 @@ def predict_shared(
     rows = np.flatnonzero(clips_of(table)[table.frame] % place.devices == place.rank)
     mine = predict_poses(model, table[rows], flip)
     parts: list[Any] = [None] * place.devices
-    torch.distributed.all_gather_object(parts, (rows, mine.joints, mine.scores, mine.areas))
-    order, joints, scores, areas = (np.concatenate(column) for column in zip(*parts, strict=True))
+    torch.distributed.all_gather_object(parts, (rows, mine.keypoints, mine.scores, mine.areas))
+    order, keypoints, scores, areas = (
+        np.concatenate(column) for column in zip(*parts, strict=True)
+    )
     back = np.argsort(order)
-    return replace(table, joints=joints[back], scores=scores[back], areas=areas[back])
+    return replace(table, keypoints=keypoints[back], scores=scores[back], areas=areas[back])
 
 
 def score_subsets(truth: PoseTable, found: PoseTable) -> dict[str, float]:
     """AP of all animals and, where the data tells them apart, of the easy and the hard ones.
 
-    Scored as the paper does: joint scores count, and near-duplicates are dropped.
+    Scored as the paper does: keypoint scores count, and near-duplicates are dropped.
     """
     return {
         name: score_keypoints(subset(truth, name), subset(found, name), rescore=True, oks_nms=True)[

@@ -46,7 +46,7 @@ def find_weights(name: str) -> Path | None:
     ----------
     name
         A name of the registry, or of a network; of a network's weights those with the highest
-        published AP on animals are taken. COCO's, whose joints are human, never are.
+        published AP on animals are taken. COCO's, whose keypoints are human, never are.
 
     Returns
     -------

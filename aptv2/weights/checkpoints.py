@@ -11,13 +11,13 @@ from typing import Any, cast
 from torch import Tensor, nn
 
 from aptv2.errors import InputError
-from aptv2.weights import bodies, huggingface
+from aptv2.weights import backbones, huggingface
 from aptv2.weights.cache import locate
 from aptv2.weights.experts import has_experts, select_expert
 from aptv2.weights.files import load_weights, read_weights
 from aptv2.weights.mmpose import from_mmpose
 from aptv2.weights.ostrack import from_ostrack, is_ostrack
-from aptv2.weights.recognise import TITLES, TRACKERS, joint_count, network_name, stranger
+from aptv2.weights.recognise import TITLES, TRACKERS, keypoint_count, network_name, stranger
 
 _MMPOSE = ("backbone.", "keypoint_head.")
 
@@ -31,11 +31,12 @@ class Checkpoint:
     path
         The file they are from.
     tensors
-        Named tensors, of `body` and, where the file has one, of `head`; all of a tracker.
+        Named tensors, of `backbone` and, where the file has one, of `head`; all of a tracker.
     network
         The network's name, a key of `TITLES`.
-    joints
-        Joints that the head predicts; None for a body alone, and for a tracker that reads none.
+    keypoints
+        Keypoints that the head predicts; None for a backbone alone, and for a tracker that reads
+        none.
     about
         What is known of them: `origin`, `expert` where one was chosen, and what a file of this
         package says of itself.
@@ -44,13 +45,13 @@ class Checkpoint:
     path: Path
     tensors: dict[str, Tensor]
     network: str
-    joints: int | None
+    keypoints: int | None
     about: dict[str, Any]
 
     @property
-    def is_body(self) -> bool:
-        """Whether this is a body alone, from which training can start."""
-        return self.joints is None and self.network not in TRACKERS
+    def is_backbone(self) -> bool:
+        """Whether this is a backbone alone, from which training can start."""
+        return self.keypoints is None and self.network not in TRACKERS
 
 
 def read_checkpoint(source: str | Path, expert: str | None = None) -> Checkpoint:
@@ -116,8 +117,8 @@ def load_initial_weights(network: nn.Module, name: str, source: str | Path) -> d
     """Fill a pose network with what its training starts from.
 
     A pose checkpoint fills all of it, except the last layer where it predicts another number of
-    joints. An ImageNet or MAE body fills `body`; the head, and the last norm of a ViT, stay as
-    they are.
+    keypoints. An ImageNet or MAE backbone fills `backbone`; the head, and the last norm of a ViT,
+    stay as they are.
 
     Parameters
     ----------
@@ -146,16 +147,16 @@ def load_initial_weights(network: nn.Module, name: str, source: str | Path) -> d
 
 def fill(network: nn.Module, checkpoint: Checkpoint) -> None:
     """Put a whole checkpoint into its network; the work of :func:`load_pose_weights`."""
-    wanted = joint_count(network.state_dict())
-    if checkpoint.is_body:
+    wanted = keypoint_count(network.state_dict())
+    if checkpoint.is_backbone:
         raise InputError(
-            f"{checkpoint.path}: holds the body of {TITLES[checkpoint.network]} without a pose "
-            "head: training can start from it, but it finds no joints"
+            f"{checkpoint.path}: holds the backbone of {TITLES[checkpoint.network]} without a pose "
+            "head: training can start from it, but it finds no keypoints"
         )
-    if checkpoint.joints != wanted:
+    if checkpoint.keypoints != wanted:
         raise InputError(
-            f"{checkpoint.path}: predicts {checkpoint.joints} joints, this network {wanted}; "
-            "take weights for the same joints"
+            f"{checkpoint.path}: predicts {checkpoint.keypoints} keypoints, this network {wanted}; "
+            "take weights for the same keypoints"
         )
     load_weights(network, _with_counters(checkpoint.tensors, network), checkpoint.path)
 
@@ -163,21 +164,21 @@ def fill(network: nn.Module, checkpoint: Checkpoint) -> None:
 def start(network: nn.Module, checkpoint: Checkpoint) -> None:
     """Put into a network what training starts from; the work of :func:`load_initial_weights`."""
     own = network.state_dict()
-    tensors = bodies.without_relative_positions(checkpoint.tensors)
+    tensors = backbones.without_relative_positions(checkpoint.tensors)
     kept: list[str] = []
-    if checkpoint.is_body:
+    if checkpoint.is_backbone:
         kept += [key for key in own if key.startswith("head.")]
-        if "body.pos_embed" in tensors:
+        if "backbone.pos_embed" in tensors:
             height, width = cast("tuple[int, int]", network.input_size)
-            patch = own["body.patch_embed.proj.weight"].shape[-1]
+            patch = own["backbone.patch_embed.proj.weight"].shape[-1]
             grid = height // patch, width // patch
             try:
-                resized = bodies.resize_positions(tensors["body.pos_embed"], grid)
+                resized = backbones.resize_positions(tensors["backbone.pos_embed"], grid)
             except InputError as error:
                 raise InputError(f"{checkpoint.path}: {error}") from None
-            tensors["body.pos_embed"] = resized
-            kept += ["body.norm.weight", "body.norm.bias"]
-    elif checkpoint.joints != joint_count(own):
+            tensors["backbone.pos_embed"] = resized
+            kept += ["backbone.norm.weight", "backbone.norm.bias"]
+    elif checkpoint.keypoints != keypoint_count(own):
         kept += ["head.final_layer.weight", "head.final_layer.bias"]
     tensors = _with_counters(tensors, network) | {key: own[key] for key in kept}
     load_weights(network, tensors, checkpoint.path)
@@ -187,46 +188,39 @@ def _recognise(
     path: Path, tensors: dict[str, Tensor], about: dict[str, Any], expert: str | None
 ) -> Checkpoint:
     tensors = _without_copies(tensors)
-    tensors, origin = _renamed(tensors)
+    tensors, origin = _renamed(tensors, own="network" in about)
     if expert and not has_experts(tensors) and about.get("expert") != expert:
         raise InputError(f"no ViTPose++: there are no experts to choose '{expert}' from")
     if expert and expert != "coco" and origin == "Hugging Face":
         warnings.warn(
-            f"{path} has a head for COCO's human joints alone, so the joints of expert '{expert}' "
-            "are not animals'; the original checkpoint has all heads",
+            f"{path} has a head for COCO's human keypoints alone, so the keypoints of expert "
+            f"'{expert}' are not animals'; the original checkpoint has all heads",
             stacklevel=2,
         )
     tensors = select_expert(tensors, expert)
     network = network_name(tensors)
     if network is None:
         raise InputError(f"no network that is known here; {stranger(tensors)}")
-    joints = joint_count(tensors)
-    if joints is None and network not in TRACKERS:
-        tensors = bodies.body_parts(tensors)
+    keypoints = keypoint_count(tensors)
+    if keypoints is None and network not in TRACKERS:
+        tensors = backbones.backbone_parts(tensors)
     about = {"origin": origin, **({"expert": expert} if expert else {}), **about}
-    return Checkpoint(path, tensors, network, joints, about)
+    return Checkpoint(path, tensors, network, keypoints, about)
 
 
-def _renamed(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], str]:
-    """Tensors under this package's names, and whose names they had."""
+def _renamed(tensors: dict[str, Tensor], own: bool) -> tuple[dict[str, Tensor], str]:
+    """Tensors under this package's names, and the project they come from; `own` for this one."""
     if is_ostrack(tensors):
         return from_ostrack(tensors), "OSTrack"
     looks = stranger(tensors)
     if looks.startswith("it looks like"):
         raise InputError(f"no network that is known here; {looks}")
-    if any(name.startswith("body.") for name in tensors):
-        if any(name.startswith(_MMPOSE) for name in tensors):
-            raise InputError(
-                "half-converted: some of its names are this package's (body.) and some mmpose's "
-                "(backbone.); convert the original again"
-            )
-        return tensors, "aptv2"
     if huggingface.is_huggingface(tensors):
         return huggingface.from_huggingface(tensors), "Hugging Face"
-    if any(name.startswith(_MMPOSE) for name in tensors):
-        return from_mmpose(tensors), "mmpose"
-    if bodies.is_bare_body(tensors):
-        return bodies.from_bare_body(tensors), "ImageNet"
+    if any(name.startswith(_MMPOSE) for name in tensors):  # no rule touches our own names
+        return from_mmpose(tensors), "aptv2" if own else "mmpose"
+    if backbones.is_bare_backbone(tensors):
+        return backbones.from_bare_backbone(tensors), "ImageNet"
     raise InputError(f"no network that is known here; {looks}")
 
 

@@ -80,11 +80,11 @@ def convert_weights(
     }
     if known:
         about |= {"name": name, "data": known.data, "start": known.start}
-    if checkpoint.is_body or (known and known.data == "COCO"):  # for training alone
+    if checkpoint.is_backbone or (known and known.data == "COCO"):  # for training alone
         start(network, checkpoint)
     else:
         fill(network, checkpoint)
-    tensors = checkpoint.tensors if checkpoint.is_body else network.state_dict()
+    tensors = checkpoint.tensors if checkpoint.is_backbone else network.state_dict()
     target = Path(destination) if destination is not None else weights_path(str(name))
     write_weights(target, tensors, about, exact=True)
     return target
@@ -93,7 +93,7 @@ def convert_weights(
 def _kind(checkpoint: Checkpoint) -> str:
     if checkpoint.network in TRACKERS:
         return "tracker"
-    return "body" if checkpoint.is_body else "pose"
+    return "backbone" if checkpoint.is_backbone else "pose"
 
 
 def pull(name: str, build: Build, progress: Progress | None = None) -> Path:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from aptv2.errors import InputError
 
-# The experts in the order of the checkpoints, with their numbers of joints.
+# The experts in the order of the checkpoints, with their numbers of keypoints.
 EXPERTS = {"coco": 17, "aic": 14, "mpii": 16, "ap10k": 17, "apt36k": 17, "wholebody": 133}
 
 _EXPERT = re.compile(r"\.mlp\.experts\.(\d+)\.")

@@ -59,7 +59,7 @@ def read_weights(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return dict(content), {}
 
 
-def read_about(path: Path | str) -> dict[str, Any]:
+def read_metadata(path: Path | str) -> dict[str, Any]:
     """What a `.safetensors` file says of itself; nothing where it is another or no file.
 
     Raises
@@ -72,27 +72,27 @@ def read_about(path: Path | str) -> dict[str, Any]:
         return {}
     try:
         with safe_open(path, framework="pt") as file:
-            return _about(file)
+            return _metadata(file)
     except Exception as error:  # as in _read_safetensors
         raise _unreadable(path, error) from None
 
 
 def read_skeleton(path: Path | str) -> Skeleton:
-    """The joints that weights predict: what their file says, or else the 17 of APTv2.
+    """The keypoints that weights predict: what their file says, or else the 17 of APTv2.
 
     Raises
     ------
     InputError
         Where the file is damaged or says what cannot be.
     """
-    said = read_about(path).get("skeleton")
+    said = read_metadata(path).get("skeleton")
     if said is None:
         return ANIMAL17
     try:
         return TypeAdapter(Skeleton).validate_python(said)
     except ValidationError as error:
         reason = error.errors()[0]["msg"]
-        raise InputError(f"{path}: says of its joints what cannot be ({reason})") from None
+        raise InputError(f"{path}: says of its keypoints what cannot be ({reason})") from None
 
 
 def write_weights(
@@ -130,7 +130,7 @@ def write_weights(
                 f"{path}: {name} holds numbers that "
                 f"{'float16 cannot' if halved else 'are infinite or undefined'}; not written"
             )
-    content = save(stored, metadata={"about": json.dumps(dict(about or {}))})
+    content = save(stored, metadata={"aptv2": json.dumps(dict(about or {}))})
     with atomic_write(path) as temporary:
         temporary.write_bytes(content)
 
@@ -184,15 +184,15 @@ def _damage(path: Path) -> str:
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
-            about = _about(file)
+            about = _metadata(file)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except Exception as error:  # the readers raise whatever a malformed file leads them to
         raise _unreadable(path, error) from None
     return {n: t.float() if t.is_floating_point() else t for n, t in tensors.items()}, about
 
 
-def _about(file: Any) -> dict[str, Any]:
-    about = json.loads((file.metadata() or {}).get("about", "{}"))
+def _metadata(file: Any) -> dict[str, Any]:
+    about = json.loads((file.metadata() or {}).get("aptv2", "{}"))
     if not isinstance(about, dict):
         raise ValueError("what it says of itself is no JSON object")
     return about

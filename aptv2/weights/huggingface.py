@@ -13,10 +13,10 @@ from torch import Tensor
 from aptv2.errors import InputError
 
 _NAMES = [
-    (r"^backbone\.embeddings\.position_embeddings$", "body.pos_embed"),
-    (r"^backbone\.embeddings\.patch_embeddings\.projection\.", "body.patch_embed.proj."),
-    (r"^backbone\.layernorm\.", "body.norm."),
-    (r"^backbone\.encoder\.layer\.", "body.blocks."),
+    (r"^backbone\.embeddings\.position_embeddings$", "backbone.pos_embed"),
+    (r"^backbone\.embeddings\.patch_embeddings\.projection\.", "backbone.patch_embed.proj."),
+    (r"^backbone\.layernorm\.", "backbone.norm."),
+    (r"^backbone\.encoder\.layer\.", "backbone.blocks."),
     (r"\.attention\.output\.dense\.", ".attn.proj."),
     (r"\.layernorm_before\.", ".norm1."),
     (r"\.layernorm_after\.", ".norm2."),

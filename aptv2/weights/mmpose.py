@@ -1,7 +1,7 @@
 """Names of mmpose's checkpoints <-> the names of this package's networks. Nothing but renaming.
 
-A network here has a `body` and a `head`. The layers of a body are called what timm calls them
-where timm has the body, and what mmpose calls them elsewhere.
+A network here has a `backbone` and a `head`. The layers of a backbone are called what timm calls
+them where timm has the backbone, and what mmpose calls them elsewhere.
 """
 
 from __future__ import annotations
@@ -14,27 +14,25 @@ from torch import Tensor
 
 # mmpose 0.x, and what its relatives call the same things. Every rule applies once, in this order.
 _FROM_MMPOSE = [
-    (r"^backbone\.", "body."),
     (r"^(keypoint_head|head)\.", "head."),
     (r"^associate_keypoint_heads\.", "associate_heads."),  # ViTPose++
-    (r"^body\.last_norm\.", "body.norm."),  # ViT
-    (r"^(body\.stage.*\.attn)\.attn\.", r"\1."),  # HRFormer
+    (r"^backbone\.last_norm\.", "backbone.norm."),  # ViT
+    (r"^(backbone\.stage.*\.attn)\.attn\.", r"\1."),  # HRFormer
     # ViT of mmpose 1.x, which is mmpretrain's.
-    (r"^body\.ln1\.", "body.norm."),
-    (r"^body\.patch_embed\.projection\.", "body.patch_embed.proj."),
-    (r"^body\.layers\.", "body.blocks."),
-    (r"^(body\.blocks\.\d+)\.ln([12])\.", r"\1.norm\2."),
-    (r"^(body\.blocks\.\d+)\.ffn\.layers\.0\.0\.", r"\1.mlp.fc1."),
-    (r"^(body\.blocks\.\d+)\.ffn\.layers\.1\.", r"\1.mlp.fc2."),
+    (r"^backbone\.ln1\.", "backbone.norm."),
+    (r"^backbone\.patch_embed\.projection\.", "backbone.patch_embed.proj."),
+    (r"^backbone\.layers\.", "backbone.blocks."),
+    (r"^(backbone\.blocks\.\d+)\.ln([12])\.", r"\1.norm\2."),
+    (r"^(backbone\.blocks\.\d+)\.ffn\.layers\.0\.0\.", r"\1.mlp.fc1."),
+    (r"^(backbone\.blocks\.\d+)\.ffn\.layers\.1\.", r"\1.mlp.fc2."),
 ]
 # No part of the network: how pictures are normalised, and the class token that MAE leaves unused.
 _LEFT_OUT = ("data_preprocessor.", "backbone.cls_token")
 _TO_MMPOSE = [
-    (r"^body\.norm\.", "body.last_norm."),
-    (r"^(body\.stage.*\.attn)\.", r"\1.attn."),
+    (r"^backbone\.norm\.", "backbone.last_norm."),
+    (r"^(backbone\.stage.*\.attn)\.", r"\1.attn."),
     (r"^associate_heads\.", "associate_keypoint_heads."),
     (r"^head\.", "keypoint_head."),
-    (r"^body\.", "backbone."),
 ]
 
 
@@ -51,9 +49,9 @@ def from_mmpose(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         for name, tensor in tensors.items()
         if not name.startswith(_LEFT_OUT)
     }
-    if "body.pos_embed" in state and "backbone.ln1.weight" in tensors:
-        positions = state["body.pos_embed"]
-        state["body.pos_embed"] = torch.cat([torch.zeros_like(positions[:, :1]), positions], 1)
+    if "backbone.pos_embed" in state and "backbone.ln1.weight" in tensors:
+        positions = state["backbone.pos_embed"]
+        state["backbone.pos_embed"] = torch.cat([torch.zeros_like(positions[:, :1]), positions], 1)
     return state
 
 

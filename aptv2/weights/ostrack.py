@@ -38,4 +38,4 @@ def _rename(name: str) -> str:
     if match := _HEAD.match(name):
         layer, branch = int(match[1]) - 1, _BRANCHES[match[2]]
         return f"centre.{branch}.{layer}.{name[match.end() :]}"
-    return re.sub(r"^backbone\.", "body.", name)
+    return name

@@ -33,12 +33,12 @@ TRACKERS = (*_TRACKERS.values(), *_POSE_TRACKERS.values())
 # (a tensor that tells the network, which side of it, what it is then)
 _SIZES: list[tuple[str, int, dict[int, str]]] = [
     (
-        "body.blocks.0.attn.qkv.weight",
+        "backbone.blocks.0.attn.qkv.weight",
         1,
         {384: "vitpose_s", 768: "vitpose_b", 1024: "vitpose_l", 1280: "vitpose_h"},
     ),
-    ("body.stage2.0.branches.0.0.attn.qkv.weight", 1, {32: "hrformer_s", 78: "hrformer_b"}),
-    ("body.stage2.0.branches.0.0.conv1.weight", 0, {32: "hrnet_w32", 48: "hrnet_w48"}),
+    ("backbone.stage2.0.branches.0.0.attn.qkv.weight", 1, {32: "hrformer_s", 78: "hrformer_b"}),
+    ("backbone.stage2.0.branches.0.0.conv1.weight", 0, {32: "hrnet_w32", 48: "hrnet_w48"}),
 ]
 
 # What else people have lying about, by the beginning of a name.
@@ -60,7 +60,7 @@ _STRANGERS = {
 def network_name(tensors: Mapping[str, Tensor]) -> str | None:
     """The network that tensors under this package's names belong to; None where it is no known one.
 
-    The head does not matter: a body alone is named too.
+    The head does not matter: a backbone alone is named too.
     """
     if "centre.score.4.weight" in tensors and "positions.search" in tensors:
         known = _TRACKERS if "pose.final_layer.weight" not in tensors else _POSE_TRACKERS
@@ -68,14 +68,14 @@ def network_name(tensors: Mapping[str, Tensor]) -> str | None:
     for name, side, networks in _SIZES:
         if name in tensors and tensors[name].ndim > side:
             return networks.get(tensors[name].shape[side])
-    if "body.layer3.0.conv3.weight" in tensors:
-        depth = {int(n.split(".")[2]) for n in tensors if n.startswith("body.layer3.")}
+    if "backbone.layer3.0.conv3.weight" in tensors:
+        depth = {int(n.split(".")[2]) for n in tensors if n.startswith("backbone.layer3.")}
         return {6: "res50", 23: "res101"}.get(len(depth))
     return None
 
 
-def joint_count(tensors: Mapping[str, Tensor]) -> int | None:
-    """Number of joints that the head predicts; None where there is no heatmap head."""
+def keypoint_count(tensors: Mapping[str, Tensor]) -> int | None:
+    """Number of keypoints that the head predicts; None where there is no heatmap head."""
     last = tensors.get("head.final_layer.weight", tensors.get("pose.final_layer.weight"))
     return None if last is None or last.ndim == 0 else len(last)
 

@@ -76,10 +76,10 @@ def entry(name: str) -> Entry:
 
 
 def animal_weights(network: str) -> list[Entry]:
-    """Weights of a network that find the 17 joints of all animals, the best first.
+    """Weights of a network that find the 17 keypoints of all animals, the best first.
 
     Those trained on APTv2 by their published AP, then those trained on AP-10K. Trackers know no
-    joints: of them all there are.
+    keypoints: of them all there are.
     """
     known = [each for each in entries().values() if each.network == network]
     if network in TRACKERS:

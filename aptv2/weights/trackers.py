@@ -8,13 +8,17 @@ from typing import Any
 from torch import Tensor, nn
 
 from aptv2.errors import InputError
-from aptv2.weights.bodies import resize_grid
+from aptv2.weights.backbones import resize_grid
 from aptv2.weights.checkpoints import Checkpoint, expect, read_checkpoint
 from aptv2.weights.files import load_weights
 from aptv2.weights.recognise import TITLES, TRACKERS
 
-# The pose network whose body a tracker has; a hybrid body has none.
-_BODIES = {"vittrack_b": "vitpose_b", "vitposetrack_b": "vitpose_b", "vitposetrack_l": "vitpose_l"}
+# The pose network whose backbone a tracker has; a hybrid backbone has none.
+_BACKBONES = {
+    "vittrack_b": "vitpose_b",
+    "vitposetrack_b": "vitpose_b",
+    "vitposetrack_l": "vitpose_l",
+}
 _GRIDS = {"template": (8, 8), "search": (16, 16), "pose": (16, 12)}  # rows and columns of tokens
 
 
@@ -77,13 +81,13 @@ def load_initial_tracker_weights(
     Raises
     ------
     InputError
-        Where the checkpoint has another body; it says which.
+        Where the checkpoint has another backbone; it says which.
     """
     checkpoint = read_checkpoint(source)
     own = network.state_dict()
-    if _BODIES.get(checkpoint.network, checkpoint.network) != _BODIES.get(name, name):
+    if _BACKBONES.get(checkpoint.network, checkpoint.network) != _BACKBONES.get(name, name):
         raise InputError(
-            f"{checkpoint.path}: holds {TITLES[checkpoint.network]}, whose body is not that of "
+            f"{checkpoint.path}: holds {TITLES[checkpoint.network]}, whose backbone is not that of "
             f"{TITLES[name]}"
         )
     tensors = checkpoint.tensors
@@ -99,16 +103,16 @@ def load_initial_tracker_weights(
 
 
 def _from_pose(checkpoint: Checkpoint, own: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors of a ViT body, or of a ViTPose, under the names of a tracker."""
+    """Tensors of a ViT backbone, or of a ViTPose, under the names of a tracker."""
     tensors = {
         f"pose.{name.removeprefix('head.')}" if name.startswith("head.") else name: tensor
         for name, tensor in checkpoint.tensors.items()
     }
-    positions = tensors.pop("body.pos_embed", None)
+    positions = tensors.pop("backbone.pos_embed", None)
     if positions is None or positions.ndim != 3:
         raise InputError(f"{checkpoint.path}: has no position embeddings")
     first, patches = positions[:, :1], positions[:, 1:]
-    if not checkpoint.is_body:  # ViTPose adds the class token's position to every patch
+    if not checkpoint.is_backbone:  # ViTPose adds the class token's position to every patch
         patches = patches + first
     count = patches.shape[1]
     grids = [(round(count**0.5), round(count**0.5)), _GRIDS["pose"]]

@@ -33,7 +33,7 @@ def make_table() -> Callable[..., PoseTable]:
             ),
             frame,
             boxes=rng.uniform(1, 20, (count, 4)),
-            joints=rng.uniform(0.1, 1, (count, 17, 3)),
+            keypoints=rng.uniform(0.1, 1, (count, 17, 3)),
             scores=rng.uniform(0.5, 1, count),
             tracks=numbers,
         )

@@ -24,7 +24,7 @@ if not CHROMIUM.is_file():
 from aptv2.app.workspace import Workspace  # noqa: E402
 from aptv2.inference import track_video  # noqa: E402
 from aptv2.inference.progress import Report  # noqa: E402
-from aptv2.inference.video import open_video  # noqa: E402
+from aptv2.video.reader import open_video  # noqa: E402
 
 
 @pytest.fixture

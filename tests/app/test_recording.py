@@ -35,5 +35,5 @@ def test_a_recording_is_written(result: Path, tmp_path: Path) -> None:
         text=True,
         check=True,
     ).stdout
-    for name in ("video/animal_1/box", "video/animal_2/joints", "score/animal_5"):
+    for name in ("video/animal_1/box", "video/animal_2/keypoints", "score/animal_5"):
         assert name in listed

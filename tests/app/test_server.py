@@ -19,7 +19,7 @@ httpx = pytest.importorskip("httpx", reason="needs httpx")
 from aptv2.app.clips import pose_array  # noqa: E402
 from aptv2.app.workspace import Workspace, safe_name  # noqa: E402
 from aptv2.datasets import read_annotations  # noqa: E402
-from aptv2.inference.video import open_video  # noqa: E402
+from aptv2.video.reader import open_video  # noqa: E402
 
 
 @pytest.fixture

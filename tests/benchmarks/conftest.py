@@ -11,8 +11,8 @@ import pytest
 
 from aptv2.benchmarks.cells import Plan
 from aptv2.benchmarks.options import Options
-from aptv2.benchmarks.tracks import TRACKS
-from aptv2.models.zoo import EMBEDDED
+from aptv2.benchmarks.tracks.registry import TRACKS
+from aptv2.models.load import EMBEDDED
 
 
 @pytest.fixture(scope="session")

@@ -10,18 +10,18 @@ import pytest
 from pydantic import ValidationError
 
 from aptv2.benchmarks.cells import Cell, Plan, Training
-from aptv2.benchmarks.tracks import TRACKS
+from aptv2.benchmarks.tracks.registry import TRACKS
 from aptv2.datasets import read_annotations
 from aptv2.datasets.splits import clips_of, difficulty_of
-from aptv2.models import paper
+from aptv2.models.pose import heatmap as paper
 from aptv2.species import BENCHMARK_FAMILIES, family
 from aptv2.tables import PoseTable
+from aptv2.training.data.pose import usable
+from aptv2.training.data.sources import Sources
 from aptv2.training.recipes import Recipe, read_recipe
-from aptv2.training.samples import usable
-from aptv2.training.sources import Sources
 from aptv2.weights.registry import entries
 
-RECIPES = Path(__file__).resolve().parents[2] / "recipes"
+RECIPES = Path(__file__).resolve().parents[2] / "aptv2" / "recipes"
 COUNTS = {"supervised": 21, "zero-shot": 3, "leave-one-out": 14, "low-data": 45, "tracking": 32}
 
 

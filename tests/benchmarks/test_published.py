@@ -9,7 +9,7 @@ import pytest
 
 from aptv2.benchmarks import published
 from aptv2.benchmarks.cells import TITLES, Plan, Table
-from aptv2.benchmarks.tracks import TRACKS
+from aptv2.benchmarks.tracks.registry import TRACKS
 from aptv2.species import BENCHMARK_FAMILIES
 
 Rows = dict[str, dict[str, float]]

@@ -16,20 +16,21 @@ from typing import Any
 import pytest
 
 from aptv2.benchmarks import run as running
-from aptv2.benchmarks import testing, tracking
+from aptv2.benchmarks import testing
 from aptv2.benchmarks.cells import Plan
-from aptv2.benchmarks.claims import Claimant
+from aptv2.benchmarks.leases import LeaseHolder
 from aptv2.benchmarks.options import Options
+from aptv2.benchmarks.report.figures_of_cells import figure, tables
 from aptv2.benchmarks.run import Runner
 from aptv2.benchmarks.store import Store, read_results
-from aptv2.benchmarks.tables import figure, tables
 from aptv2.benchmarks.testing import CellTester
-from aptv2.benchmarks.tracks import TRACKS
+from aptv2.benchmarks.tracks import tracking
+from aptv2.benchmarks.tracks.registry import TRACKS
 from aptv2.benchmarks.weights import recipe_of
 from aptv2.errors import InputError
 
 Make = Callable[..., Options]
-RECIPES = Path(__file__).resolve().parents[2] / "recipes"
+RECIPES = Path(__file__).resolve().parents[2] / "aptv2" / "recipes"
 
 
 def done(track: str, options: Options) -> dict[str, dict[str, Any]]:
@@ -54,7 +55,7 @@ def test_a_result_says_everything(options: Make, weights: Path) -> None:
     assert result["memory"]["peak_rss"] > 1e7
     assert result["settings"]["flip_test"] is True
     details = options().results / "cells" / result["cell"] / "details" / "details.json"
-    assert len(json.loads(details.read_text())["joints"]["all"]) == 17
+    assert len(json.loads(details.read_text())["keypoints"]["all"]) == 17
     entry = tables(options().results)[0].entries["IN1k", "Res-50"]
     shown = figure(entry, results)
     assert shown.value == 100 * result["scores"]["all"]["AP"]
@@ -117,7 +118,7 @@ def test_a_failure_keeps_what_was_done(options: Make, monkeypatch: pytest.Monkey
 def test_trackers_are_missed_and_trained_as_other_weights_are(tmp_path: Path) -> None:
     options = Options(tmp_path / "results", tmp_path, train=True, recipes=RECIPES)
     store = Store(options.results, miniature=False)
-    tester = CellTester("tracking", options, store, Claimant())
+    tester = CellTester("tracking", options, store, LeaseHolder())
     cells = TRACKS["tracking"].cells(Plan())
     missing, needed = tester.missing([cell for cell in cells if cell.training.network == "res50"])
     assert needed == 4
@@ -201,7 +202,7 @@ torch.set_num_threads(1)
 from aptv2.benchmarks import testing
 from aptv2.benchmarks.options import Options
 from aptv2.benchmarks.run import Runner
-from aptv2.benchmarks.claims import Claimant
+from aptv2.benchmarks.leases import Claimant
 results, data, weights, log, track, only, pause = sys.argv[1:]
 
 def note(*words):

@@ -54,7 +54,7 @@ def test_stats_writes_a_page(source: Path, tmp_path: Path) -> None:
     code, output, errors = run("stats", source, "-o", tmp_path / "out")
     assert code == 0
     assert output == f"Written: {tmp_path / 'out' / 'index.html'}\n"
-    assert "No figure of joint motion" in errors
+    assert "No figure of keypoint motion" in errors
     assert (tmp_path / "out/species.png").is_file()
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from aptv2.cli.main import app
-from aptv2.training.pack import Pack
+from aptv2.training.data.pack import Pack
 
-RECIPE = Path(__file__).resolve().parents[2] / "recipes" / "lite.yaml"
+RECIPE = Path(__file__).resolve().parents[2] / "aptv2" / "recipes" / "lite.yaml"
 
 
 def test_packs_for_a_recipe(shared: Path, tmp_path: Path) -> None:

@@ -17,10 +17,10 @@ from aptv2.tables import Frames, PoseTable
 @pytest.fixture
 def tracks(tmp_path: Path) -> Path:
     path = tmp_path / "clip.tracks.json"
-    joints = np.full((1, 17, 3), 0.5)
+    keypoints = np.full((1, 17, 3), 0.5)
     frames = Frames.make(indices=[0, 1])
     table = PoseTable.make(
-        frames, [1], boxes=[[1, 2, 3, 4]], joints=joints, scores=[0.5], tracks=[7]
+        frames, [1], boxes=[[1, 2, 3, 4]], keypoints=keypoints, scores=[0.5], tracks=[7]
     )
     write_coco(table, path)
     return path

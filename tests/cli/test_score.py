@@ -18,20 +18,20 @@ from aptv2.tables import Frames, PoseTable
 @pytest.fixture
 def files(tmp_path: Path) -> list[str]:
     """A cat and a dog, both large; the cat is predicted rightly, the dog far off."""
-    joints = np.concatenate(
+    keypoints = np.concatenate(
         [np.random.default_rng(0).uniform(0, 200, (2, 17, 2)), np.full((2, 17, 1), 2)], axis=2
     )
     truth = PoseTable.make(
         Frames.make(2),
         [0, 1],
         boxes=[[0, 0, 200, 200]] * 2,
-        joints=joints,
+        keypoints=keypoints,
         species=[1, 2],
         categories={1: "cat", 2: "dog"},
     )
-    predicted = joints + np.array([0, 5000])[:, None, None] * [1, 1, 0]
+    predicted = keypoints + np.array([0, 5000])[:, None, None] * [1, 1, 0]
     predicted[:, :, 2] = 0.9
-    found = replace(truth, joints=predicted.astype(np.float32), scores=np.ones(2, np.float32))
+    found = replace(truth, keypoints=predicted.astype(np.float32), scores=np.ones(2, np.float32))
     write_coco(truth, tmp_path / "truth.json")
     write_coco_results(found, tmp_path / "found.json")
     return [str(tmp_path / "truth.json"), str(tmp_path / "found.json")]

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from aptv2.cli.main import app
-from aptv2.models.zoo import EMBEDDED
+from aptv2.models.load import EMBEDDED
 
 REPO = Path(__file__).resolve().parents[2]
 
@@ -21,7 +21,7 @@ def call(*arguments: object) -> Result:
 
 def test_a_recipe_and_a_name(small_release: Path, tmp_path: Path) -> None:
     rest = ("--data", small_release, "--dtype", "float32", "--resamples", 20, "-o")
-    result = call(REPO / "recipes/lite.yaml", EMBEDDED, *rest, tmp_path / "recipe")
+    result = call(REPO / "aptv2/recipes/lite.yaml", EMBEDDED, *rest, tmp_path / "recipe")
     assert result.exit_code == 0, result.output
     for words in ("ALL", "EASY", "HARD", "HARD, pooled", "Hominidae", "spider monkey", "95 %"):
         assert words in result.stdout

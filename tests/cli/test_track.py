@@ -32,7 +32,7 @@ class RedFinder:
 
 
 class CornerPose:
-    """All joints in the box's top left corner."""
+    """All keypoints in the box's top left corner."""
 
     skeleton = ANIMAL17
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from aptv2.cli.main import app
 
-RECIPE = Path(__file__).resolve().parents[2] / "recipes" / "lite.yaml"
+RECIPE = Path(__file__).resolve().parents[2] / "aptv2" / "recipes" / "lite.yaml"
 
 
 def test_a_missing_recipe_is_named() -> None:

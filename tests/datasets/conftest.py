@@ -16,7 +16,7 @@ from aptv2.skeleton import ANIMAL17
 def document() -> dict[str, Any]:
     """Two images, the first with a dog and a cat."""
     names = list(ANIMAL17.names)
-    dog = [value for joint in range(17) for value in (10.5 + joint, 20, 2)]
+    dog = [value for keypoint in range(17) for value in (10.5 + keypoint, 20, 2)]
     return {
         "images": [
             {"id": 7, "file_name": "b.jpg", "width": 64, "height": 48},

@@ -65,12 +65,12 @@ INSTANCES = {  # train's two are estimates from the mean crowding of the trees; 
     ("test", "easy"): 5_047,
     ("test", "hard"): 10_220,
 }
-BARE = {"train": 4_725, "val": 997, "test": 1_387}  # boxes without joints
+BARE = {"train": 4_725, "val": 997, "test": 1_387}  # boxes without keypoints
 IMAGES, CLIPS, TRACKS = 41_179, {"easy": 1_606, "hard": 1_143}, 5_974
 LONG_TRACKS, LONGEST, CROWD, DIRTY = 47, 30, 53, 150
 CLIP = 15  # frames of nearly every clip
 
-JOINTS = [
+KEYPOINTS = [
     *("left_eye", "right_eye", "nose", "neck", "root_of_tail"),
     *("left_shoulder", "left_elbow", "left_front_paw"),
     *("right_shoulder", "right_elbow", "right_front_paw"),
@@ -168,7 +168,7 @@ def write_release(
     clips
         What it holds, such as :func:`full_size_clips`.
     bare
-        Boxes without any joint, a split.
+        Boxes without any keypoint, a split.
     dirty
         Number of wrong `num_keypoints`.
     sizes
@@ -182,11 +182,11 @@ def write_release(
     """
     rng = np.random.default_rng(3)
     images, animals = _images(clips, list(sizes)), _animals(clips)
-    boxes, joints = _poses(rng, animals, images)
+    boxes, keypoints = _poses(rng, animals, images)
     split = np.array([clips[c].split for c in animals["clip"]])
     for name, count in (bare or {}).items():
-        joints[rng.choice(np.flatnonzero(split == name), count, replace=False)] = 0
-    numbers = (joints[:, :, 2] > 0).sum(axis=1)
+        keypoints[rng.choice(np.flatnonzero(split == name), count, replace=False)] = 0
+    numbers = (keypoints[:, :, 2] > 0).sum(axis=1)
     wrong = rng.choice(len(numbers), dirty, replace=False)
     numbers[wrong] = rng.integers(18, 41, dirty)
 
@@ -212,14 +212,20 @@ def write_release(
                 animals["track"].tolist(),
                 boxes.tolist(),
                 numbers.tolist(),
-                joints.reshape(len(joints), -1).tolist(),
+                keypoints.reshape(len(keypoints), -1).tolist(),
                 strict=True,
             )
         )
     ]
     limbs = [[int(end) for end in limb.split("-")] for limb in LIMBS.split()]
     categories = [
-        {"id": i, "name": name, "supercategory": "animal", "keypoints": JOINTS, "skeleton": limbs}
+        {
+            "id": i,
+            "name": name,
+            "supercategory": "animal",
+            "keypoints": KEYPOINTS,
+            "skeleton": limbs,
+        }
         for i, name in enumerate(SPECIES, 1)
     ]
     head = b'{"images":%b,"categories":%b,"annotations":[' % (
@@ -234,7 +240,7 @@ def write_release(
         chosen = b",\n".join(records[row] for row in np.flatnonzero(rows))
         path.write_bytes(head + chosen + b"]}")
     if pictures:
-        _write_pictures(rng, root / "data", images, animals, boxes, joints)
+        _write_pictures(rng, root / "data", images, animals, boxes, keypoints)
         first = root / "data" / images[0]["file_name"]
         for number in range(unnamed):
             (first.parent / f"{9000 + number}.jpg").write_bytes(first.read_bytes())
@@ -318,7 +324,7 @@ def _animals(clips: list[Clip]) -> dict[str, np.ndarray]:
 def _poses(
     rng: np.random.Generator, animals: dict[str, np.ndarray], images: list[dict[str, Any]]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes (N, 4) that move a little, inside their images, and joints (N, 17, 3) in them."""
+    """Boxes (N, 4) that move a little, inside their images, and keypoints (N, 17, 3) in them."""
     size = np.array([(image["width"], image["height"]) for image in images])[animals["image"]]
     tracks = int(animals["whole"].max()) + 1
     sides = rng.uniform(0.1, 0.5, (tracks, 2))[animals["whole"]]
@@ -332,8 +338,8 @@ def _poses(
     points = np.round(boxes[:, None, :2] + inner * boxes[:, None, 2:], 2)
     seen = rng.random((len(boxes), 17)) < 0.8
     seen[:, 3] = True
-    joints = np.concatenate([points, np.full((len(boxes), 17, 1), 2)], axis=2)
-    return boxes, joints * seen[:, :, None]
+    keypoints = np.concatenate([points, np.full((len(boxes), 17, 1), 2)], axis=2)
+    return boxes, keypoints * seen[:, :, None]
 
 
 def _write_pictures(
@@ -342,7 +348,7 @@ def _write_pictures(
     images: list[dict[str, Any]],
     animals: dict[str, np.ndarray],
     boxes: np.ndarray,
-    joints: np.ndarray,
+    keypoints: np.ndarray,
 ) -> None:
     """JPEG files, and beside each its LabelMe file with `group_id` the track."""
     for row, image in enumerate(images):
@@ -355,7 +361,7 @@ def _write_pictures(
             track = int(animals["track"][animal])
             x, y, w, h = boxes[animal].tolist()
             shapes.append(_shape("box", track, "rectangle", [[x, y], [x + w, y + h]]))
-            for name, (x, y, seen) in zip(JOINTS, joints[animal].tolist(), strict=True):
+            for name, (x, y, seen) in zip(KEYPOINTS, keypoints[animal].tolist(), strict=True):
                 if seen:
                     shapes.append(_shape(name, track, "point", [[x, y]]))
         label = {

@@ -1,4 +1,4 @@
-"""Animal-Pose: its own 20 joints, and the 17 that others map them to."""
+"""Animal-Pose: its own 20 keypoints, and the 17 that others map them to."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Document = dict[str, Any]
 
 @pytest.fixture
 def own() -> Document:
-    """A dog in the second of two images, all joints but the tail's labelled."""
-    joints = [[10.0 + joint, 2.0 * joint, 1] for joint in range(20)]
-    joints[19] = [7, 7, 0]
+    """A dog in the second of two images, all keypoints but the tail's labelled."""
+    keypoints = [[10.0 + keypoint, 2.0 * keypoint, 1] for keypoint in range(20)]
+    keypoints[19] = [7, 7, 0]
     return {
         "images": {"12": "a.jpg", "5": "b.jpg"},
         "annotations": [
@@ -31,7 +31,7 @@ def own() -> Document:
                 "image_id": 5,
                 "category_id": 1,
                 "bbox": [10, 20, 40, 80],
-                "keypoints": joints,
+                "keypoints": keypoints,
                 "num_keypoints": 20,
             }
         ],
@@ -45,8 +45,8 @@ def test_its_own_file(own: Document, save: Save) -> None:
     assert table.frames.ids.tolist() == [12, 5]
     assert table.frame.tolist() == [1]
     assert table.boxes.tolist() == [[10, 20, 30, 60]]
-    assert table.joints[0, 3].tolist() == [13, 6, 2]
-    assert table.joints[0, 19, 2] == 0
+    assert table.keypoints[0, 3].tolist() == [13, 6, 2]
+    assert table.keypoints[0, 19, 2] == 0
     assert table.categories == {1: "dog"}
 
 
@@ -56,31 +56,31 @@ def test_skeleton_mirrors() -> None:
     mirrored = [names[twin].replace("right", "left") for twin in ANIMAL_POSE20.flip]
     assert mirrored == [name.replace("right", "left") for name in names]
     assert len(ANIMAL_POSE20.pairs) == 8
-    ends = {joint for limb in ANIMAL_POSE20.limbs for joint in limb}
+    ends = {keypoint for limb in ANIMAL_POSE20.limbs for keypoint in limb}
     assert ends == set(range(20))
 
 
 def test_seventeen_of_twenty(own: Document, save: Save) -> None:
-    joints = as_animal17(read_annotations(save(own))).joints[0]
-    by_name = dict(zip(ANIMAL17.names, joints.tolist(), strict=True))
+    keypoints = as_animal17(read_annotations(save(own))).keypoints[0]
+    by_name = dict(zip(ANIMAL17.names, keypoints.tolist(), strict=True))
     assert by_name["left_shoulder"] == [15, 10, 2]  # the front elbow
     assert by_name["right_knee"] == [22, 24, 2]  # the back knee
     assert by_name["neck"] == [27.5, 35, 2]  # between throat and withers
     assert by_name["root_of_tail"][2] == 0
 
 
-def test_mapped_copy_agrees_with_its_17_joints(shared: Path) -> None:
+def test_mapped_copy_agrees_with_its_17_keypoints(shared: Path) -> None:
     path = shared / "data/animal_pose/val.json"
     mapped, twenty = read_annotations(path), read_animal_pose(path)
-    assert twenty.joints.shape == (522, 20, 3)
+    assert twenty.keypoints.shape == (522, 20, 3)
     seventeen = as_animal17(twenty)
-    np.testing.assert_array_equal(seventeen.joints[:, :, 2] > 0, mapped.joints[:, :, 2] > 0)
+    np.testing.assert_array_equal(seventeen.keypoints[:, :, 2] > 0, mapped.keypoints[:, :, 2] > 0)
     # The file's own rounding: half a hundredth of a pixel.
-    np.testing.assert_allclose(seventeen.joints, mapped.joints, atol=0.011)
+    np.testing.assert_allclose(seventeen.keypoints, mapped.keypoints, atol=0.011)
 
 
-def test_other_joints_are_not_mapped(document: Document, save: Save) -> None:
-    with pytest.raises(ValueError, match="20 joints"):
+def test_other_keypoints_are_not_mapped(document: Document, save: Save) -> None:
+    with pytest.raises(ValueError, match="20 keypoints"):
         as_animal17(read_annotations(save(document)))
 
 
@@ -94,10 +94,10 @@ def test_other_joints_are_not_mapped(document: Document, save: Save) -> None:
         ("annotations/0/image_id", 9, '"image_id" is 9, which no image has'),
         ("annotations/0/category_id", 9, '"category_id" is 9, which no category has'),
         ("annotations/0/bbox", [40, 0, 10, 80], '"bbox" has a negative size'),
-        ("annotations/0/keypoints", [[1, 2, 1]] * 17, '"keypoints" does not hold 20 joints'),
-        ("annotations/0/keypoints/3", [1, 2], '"keypoints" holds a joint of not 3 numbers'),
+        ("annotations/0/keypoints", [[1, 2, 1]] * 17, '"keypoints" does not hold 20 keypoints'),
+        ("annotations/0/keypoints/3", [1, 2], '"keypoints" holds a keypoint of not 3 numbers'),
         ("annotations/0/keypoints/3/0", float("nan"), '"keypoints" holds NaN'),
-        ("annotations/0/keypoints", None, '"keypoints" is not a list of joints'),
+        ("annotations/0/keypoints", None, '"keypoints" is not a list of keypoints'),
         ("categories/0/name", None, '"name" is not text'),
     ],
 )

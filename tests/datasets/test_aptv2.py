@@ -88,7 +88,7 @@ def test_an_easy_part_beside_its_split_is_not_read_twice(
     [
         ("images", "file_name", "z.jpg", "image 7: \"file_name\" is 'z.jpg', but 'b.jpg' in"),
         ("categories", "name", "wolf", "category 1: \"name\" is 'wolf', but 'dog' in another"),
-        ("categories", "keypoints", ["a"] * 17, "joint names repeat"),
+        ("categories", "keypoints", ["a"] * 17, "keypoint names repeat"),
     ],
 )
 def test_splits_that_contradict(

@@ -20,7 +20,7 @@ from aptv2.tables import PoseTable
 
 HERE = Path(__file__).parent
 
-JOINTS = ["nose", "left_ear", "right_ear"]
+KEYPOINTS = ["nose", "left_ear", "right_ear"]
 COCO: dict[str, Any] = {
     "images": [{"id": 1, "file_name": "a/1.jpg", "width": 64, "height": 48, "video_id": 2}],
     "annotations": [
@@ -38,7 +38,7 @@ COCO: dict[str, Any] = {
         {
             "id": 1,
             "name": "cat",
-            "keypoints": JOINTS,
+            "keypoints": KEYPOINTS,
             "skeleton": [[1, 2]],
             "sigmas": [0.1, 0.1, 0.1],
             "flip_pairs": [["left_ear", "right_ear"]],
@@ -170,7 +170,7 @@ def check(path: Path) -> None:
         assert str(path) in said
     else:
         assert isinstance(table, PoseTable)
-        assert np.isfinite(table.joints).all()
+        assert np.isfinite(table.keypoints).all()
         assert not np.isinf(table.boxes).any()
         assert not (table.boxes[:, 2:] < 0).any()
         assert not any(fault_of(name) for name in table.frames.names)

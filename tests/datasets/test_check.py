@@ -49,7 +49,7 @@ def test_a_clean_release(small_release: Path) -> None:
     assert report.images_checked == 90
     train = next(file for file in report.contents if file.name == "train")
     assert (train.images, train.frames, train.clips) == (90, 30, 10)
-    assert (train.tracks, train.animals, train.without_joints) == (15, 40, 0)
+    assert (train.tracks, train.animals, train.without_keypoints) == (15, 40, 0)
     assert set(train.species.values()) == {8}
     assert sorted(train.species) == ["cat", "chimpanzee", "dog", "gorilla", "spider monkey"]
     # It lists the 30 species, so it says to be APTv2, of which it is a small part.
@@ -161,7 +161,7 @@ CASES: list[tuple[Callable[[Path], None], str, bool, int, str]] = [
     (lambda root: animals(root, 0, bbox=None), "animal without a box", False, 1, FIRST),
     (
         lambda root: animals(root, 0, keypoints=[*SEEN, 10, 50, 2]),
-        "animal with joints more than a pixel outside its image",
+        "animal with keypoints more than a pixel outside its image",
         False,
         1,
         FIRST,
@@ -175,7 +175,7 @@ CASES: list[tuple[Callable[[Path], None], str, bool, int, str]] = [
     ),
     (
         lambda root: animals(root, 0, keypoints=[0] * 51),
-        "animal without joints",
+        "animal without keypoints",
         False,
         1,
         FIRST,

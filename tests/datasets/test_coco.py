@@ -33,13 +33,13 @@ def test_every_field_arrives(document: Document, save: Save) -> None:
     assert table.crowd.tolist() == [False, True]
     assert table.species.tolist() == [1, 5]
     assert table.categories == {1: "dog", 5: "cat"}
-    assert table.joints[0, 3].tolist() == [13.5, 20, 2]
+    assert table.keypoints[0, 3].tolist() == [13.5, 20, 2]
     assert np.isnan(table.scores).all()
     assert table.tracks.tolist() == [-1, -1]
 
 
 def test_num_keypoints_is_not_believed(document: Document, save: Save) -> None:
-    assert read_coco(save(document)).num_joints.tolist() == [17, 0]
+    assert read_coco(save(document)).num_keypoints.tolist() == [17, 0]
 
 
 def test_clips_tracks_and_order_by_file_name(document: Document, save: Save) -> None:
@@ -97,16 +97,16 @@ def test_root_of_a_video_a_given_root_and_no_root(document: Document, save: Save
     assert read_coco(save(document, "sub/poses.json")).root is None
 
 
-def test_other_spellings_of_the_17_joints(document: Document, save: Save) -> None:
+def test_other_spellings_of_the_17_keypoints(document: Document, save: Save) -> None:
     sides = ["Shoulder", "Elbow", "F_Paw"], ["Hip", "Knee", "B_Paw"]
     document["categories"][0]["keypoints"] = [
         *["L_Eye", "R_Eye", "Nose", "Neck", "Root of tail"],
-        *[f"{side}_{joint}" for joints in sides for side in "LR" for joint in joints],
+        *[f"{side}_{keypoint}" for keypoints in sides for side in "LR" for keypoint in keypoints],
     ]
     assert read_coco(save(document)).skeleton is ANIMAL17
 
 
-def test_other_joints_bring_their_own_skeleton(document: Document, save: Save) -> None:
+def test_other_keypoints_bring_their_own_skeleton(document: Document, save: Save) -> None:
     for category in document["categories"]:
         category |= {
             "keypoints": ["beak", "left_wing", "right_wing"],
@@ -133,7 +133,7 @@ def test_left_and_right_where_names_do_not_tell(document: Document, save: Save) 
         annotation["keypoints"] = [1, 2, 1] * 3
     skeleton = read_coco(save(document)).skeleton
     assert skeleton.pairs == ((1, 2),)
-    # A limb of joint 0: this file does not count from 1.
+    # A limb of keypoint 0: this file does not count from 1.
     assert skeleton.limbs == ((0, 1), (0, 2))
     for category in document["categories"]:
         category["skeleton"] = [[1, float("inf")]]
@@ -142,10 +142,10 @@ def test_left_and_right_where_names_do_not_tell(document: Document, save: Save) 
     document["categories"][0]["skeleton"] = []
     for key, wrong, words in (
         *(("flip_pairs", pairs, "is not a list of pairs") for pairs in (5, ["port"], [[1, 2]])),
-        ("flip_pairs", [["port", "wing"]], '"flip_pairs" is not a list of pairs of its joints'),
-        ("flip_pairs", [["port", "port"]], "category: a joint is in two left-right pairs"),
+        ("flip_pairs", [["port", "wing"]], '"flip_pairs" is not a list of pairs of its keypoints'),
+        ("flip_pairs", [["port", "port"]], "category: a keypoint is in two left-right pairs"),
         ("sigmas", ["wide"], '"sigmas" is not a list of numbers'),
-        ("sigmas", [0.1], "category: joints: 3, sigmas: 1"),
+        ("sigmas", [0.1], "category: keypoints: 3, sigmas: 1"),
     ):
         broken = copy.deepcopy(document)
         broken["categories"][0][key] = wrong
@@ -153,7 +153,7 @@ def test_left_and_right_where_names_do_not_tell(document: Document, save: Save) 
             read_coco(save(broken))
 
 
-def test_boxes_alone_are_enough_where_no_category_has_joints(
+def test_boxes_alone_are_enough_where_no_category_has_keypoints(
     document: Document, save: Save
 ) -> None:
     for category in document["categories"]:
@@ -161,8 +161,8 @@ def test_boxes_alone_are_enough_where_no_category_has_joints(
     for annotation in document["annotations"]:
         del annotation["keypoints"]
     table = read_coco(save(document))
-    assert table.joints.shape == (2, 17, 3)
-    assert not table.joints.any()
+    assert table.keypoints.shape == (2, 17, 3)
+    assert not table.keypoints.any()
 
 
 def test_null_is_unknown(document: Document, save: Save) -> None:
@@ -170,7 +170,7 @@ def test_null_is_unknown(document: Document, save: Save) -> None:
     table = read_coco(save(document))
     assert np.isnan(table.boxes[0]).all()
     assert np.isnan(table.areas[0])
-    assert table.num_joints[0] == 0
+    assert table.num_keypoints[0] == 0
 
 
 def test_empty_lists(document: Document, save: Save) -> None:
@@ -234,10 +234,10 @@ def test_byte_order_mark(document: Document, tmp_path: Path) -> None:
         ("categories", "REMOVE", "list of category records is missing"),
         ("categories/1/id", 1, '"id" is 1 again'),
         ("categories/1/name", "REMOVE", 'category 1 (id 5): "name" is missing'),
-        ("categories/0/keypoints", "eye", "not a list of joint names"),
-        ("categories/0/keypoints", ["eye", "eye"], "joint names repeat"),
-        ("categories/0/keypoints", ["eye"], "category: a limb names a joint outside 0 to 0"),
-        ("categories/1/keypoints", ["eye"] * 17, '"keypoints" lists other joints than'),
+        ("categories/0/keypoints", "eye", "not a list of keypoint names"),
+        ("categories/0/keypoints", ["eye", "eye"], "keypoint names repeat"),
+        ("categories/0/keypoints", ["eye"], "category: a limb names a keypoint outside 0 to 0"),
+        ("categories/1/keypoints", ["eye"] * 17, '"keypoints" lists other keypoints than'),
         ("images/0/file_name", "a\0.jpg", "holds a zero byte"),
     ],
 )
@@ -317,7 +317,7 @@ def test_any_value_anywhere_reads_or_is_refused(document: Document, data: st.Dat
     except InputError:
         return
     assert isinstance(table, PoseTable)
-    assert np.isfinite(table.joints).all()
+    assert np.isfinite(table.keypoints).all()
 
 
 def test_animal_pose(shared: Path) -> None:
@@ -334,13 +334,13 @@ def test_apt_layout(shared: Path) -> None:
     assert (len(table.frames), len(table)) == (194, 194)
     assert np.bincount(table.frames.clips).tolist() == [0, 90, 104]
     assert table.frames.indices.max() == 103
-    assert np.count_nonzero(table.num_joints) == 39
+    assert np.count_nonzero(table.num_keypoints) == 39
     assert table.root is not None
     assert (table.root / table.frames.names[0]).is_file()
 
 
 def test_ap10k(shared: Path) -> None:
     table = read_coco(shared / "data/ap10k_sample/test_ap10k.json")
-    assert table.num_joints.tolist() == [16, 16]
+    assert table.num_keypoints.tolist() == [16, 16]
     assert len(table.categories) == 54
     assert table.root == shared / "data/ap10k_sample"

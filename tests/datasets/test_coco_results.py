@@ -16,8 +16,8 @@ Save = Callable[..., Path]
 
 def detection(**fields: Any) -> dict[str, Any]:
     """A detection in image 7 of the `document` fixture."""
-    joints = [value for joint in range(17) for value in (joint, 2 * joint, 0.5)]
-    return {"image_id": 7, "category_id": 1, "keypoints": joints, "score": 0.75} | fields
+    keypoints = [value for keypoint in range(17) for value in (keypoint, 2 * keypoint, 0.5)]
+    return {"image_id": 7, "category_id": 1, "keypoints": keypoints, "score": 0.75} | fields
 
 
 def test_frames_of_the_ground_truth(document: dict[str, Any], save: Save) -> None:
@@ -28,7 +28,7 @@ def test_frames_of_the_ground_truth(document: dict[str, Any], save: Save) -> Non
     assert table.frame.tolist() == [0, 1]
     assert table.categories == truth.categories
     assert table.scores.tolist() == [0.75, 0.75]
-    assert table.joints[0, 2].tolist() == [2, 4, 0.5]
+    assert table.keypoints[0, 2].tolist() == [2, 4, 0.5]
     assert np.isnan(table.boxes[0]).all()
     assert table.boxes[1].tolist() == [1, 2, 3, 4]
     assert np.isnan(table.areas[0])
@@ -43,9 +43,9 @@ def test_without_a_ground_truth_frames_are_the_ids_that_occur(save: Save) -> Non
     assert table.skeleton is ANIMAL17
 
 
-def test_other_numbers_of_joints(save: Save) -> None:
+def test_other_numbers_of_keypoints(save: Save) -> None:
     table = read_coco_results(save([detection(keypoints=[1, 2, 1] * 5)]))
-    assert table.joints.shape == (1, 5, 3)
+    assert table.keypoints.shape == (1, 5, 3)
 
 
 def test_no_detection(document: dict[str, Any], save: Save) -> None:

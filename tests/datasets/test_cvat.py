@@ -80,14 +80,14 @@ def test_skeletons_in_images(write: Write) -> None:
     assert table.skeleton.names == ("beak", "left_wing", "right_wing")
     assert table.skeleton.limbs == ((0, 2),)
     assert table.skeleton.pairs == ((1, 2),)
-    assert table.joints[0].tolist() == [[10, 20, 2], [0, 0, 0], [30.5, 40.5, 1]]
+    assert table.keypoints[0].tolist() == [[10, 20, 2], [0, 0, 0], [30.5, 40.5, 1]]
     np.testing.assert_allclose(table.boxes[0], [7.95, 17.95, 24.6, 24.6], rtol=1e-6)
     assert table.frames.names.tolist() == ["images/a/1.jpg", "images/a/2.jpg"]
     assert table.frames.sizes.tolist() == [[64, 48], [64, 48]]
     assert table.frames.clips.tolist() == [-1, -1]
     assert table.categories == {1: "bird"}
     assert table.root == path.parent
-    assert read_annotations(path.parent).joints.tolist() == table.joints.tolist()
+    assert read_annotations(path.parent).keypoints.tolist() == table.keypoints.tolist()
 
 
 def test_video(write: Write) -> None:
@@ -121,7 +121,7 @@ def test_boxes_and_points_by_group(write: Write) -> None:
     assert table.skeleton is ANIMAL17
     assert table.boxes.tolist() == [[1, 2, 10, 20], [0, 0, 4, 4]]
     assert table.tracks.tolist() == [7, -1]
-    assert table.joints[0, [0, 2]].tolist() == [[5, 6, 1], [3, 4, 2]]
+    assert table.keypoints[0, [0, 2]].tolist() == [[5, 6, 1], [3, 4, 2]]
     assert table.categories == {1: "cat", 2: "dog"}
 
 
@@ -140,7 +140,7 @@ FILE = """<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><annotations>&b;
         (IMAGES.replace("a/1.jpg", "../../etc/passwd"), "leads out of the image folder"),
         (IMAGES.replace('width="64"', 'width="-64"'), "\"width\" is '-64', not a whole number"),
         (IMAGES.replace("10.00,20.00", "10,nan"), "y is 'nan', which is no finite number"),
-        (IMAGES.replace("10.00,20.00", "10"), "joint 'beak': \"points\" is not one"),
+        (IMAGES.replace("10.00,20.00", "10"), "keypoint 'beak': \"points\" is not one"),
         (IMAGES.replace('"beak" outside', '"right_wing" outside'), "'right_wing' is there twice"),
         (VIDEO.replace('frame="3"', 'frame="x"'), "\"frame\" is 'x'"),
         (VIDEO.replace('frame="3"', 'frame="99999999"'), "frame 99999999 is beyond all bounds"),
@@ -161,10 +161,10 @@ def test_faults_are_named(write: Write, text: str, words: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_no_file_and_other_joints(write: Write, tmp_path: Path) -> None:
+def test_no_file_and_other_keypoints(write: Write, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"holds no annotations\.xml"):
         read_cvat(tmp_path)
     write(IMAGES, "a/annotations.xml")
     write(IMAGES.replace("beak", "bill"), "b/annotations.xml")
-    with pytest.raises(InputError, match="tasks with different joints"):
+    with pytest.raises(InputError, match="tasks with different keypoints"):
         read_cvat(tmp_path)

@@ -55,7 +55,7 @@ def test_one_animal(write: Write) -> None:
     assert table.skeleton.pairs == ((0, 1),)
     assert table.frames.names.tolist() == [f"labeled-data/vid1/img00{i}.png" for i in (3, 7)]
     assert table.frames.indices.tolist() == [3, 7]
-    assert table.joints[1].tolist() == [[6.5, 7.5, 2], [0, 0, 0], [10.5, 11.5, 2]]
+    assert table.keypoints[1].tolist() == [[6.5, 7.5, 2], [0, 0, 0], [10.5, 11.5, 2]]
     assert table.tracks.tolist() == [1, 1]
     np.testing.assert_allclose(table.boxes[1], [6.1, 7.1, 4.8, 4.8], rtol=1e-6)
     assert table.root == path.parents[2]
@@ -66,7 +66,7 @@ def test_several_animals(write: Write) -> None:
     assert table.skeleton.names == ("nose", "tail")
     assert table.frame.tolist() == [0, 0, 1]
     assert table.tracks.tolist() == [1, 2, 1]
-    assert table.joints[1].tolist() == [[4.5, 5.5, 2], [6.5, 7.5, 2]]
+    assert table.keypoints[1].tolist() == [[4.5, 5.5, 2], [6.5, 7.5, 2]]
     assert table.frames.names[0] == "labeled-data/vid1/img3.png"
     assert table.root is None
 
@@ -75,7 +75,7 @@ def test_several_animals(write: Write) -> None:
 def test_h5_says_the_same(write: Write, name: str, text: str) -> None:
     pytest.importorskip("h5py")
     first, second = read_annotations(write(text)), read_annotations(HERE / f"deeplabcut_{name}.h5")
-    np.testing.assert_array_equal(first.joints, second.joints)
+    np.testing.assert_array_equal(first.keypoints, second.keypoints)
     np.testing.assert_array_equal(first.tracks, second.tracks)
     np.testing.assert_array_equal(first.frames.names, second.frames.names)
     assert first.skeleton == second.skeleton
@@ -97,12 +97,12 @@ def test_a_project(write: Write) -> None:
         assert table.root == project
 
 
-def test_the_17_joints_are_known(write: Write) -> None:
+def test_the_17_keypoints_are_known(write: Write) -> None:
     names = [name.title().replace("_", " ") for name in ANIMAL17.names for _ in "xy"]
     text = f"scorer{',me' * 34}\nbodyparts,{','.join(names)}\ncoords{',x,y' * 17}\n"
     table = read_annotations(write(text + f"labeled-data/v/1.png{',1,2' * 17}\n"))
     assert table.skeleton is ANIMAL17
-    assert table.num_joints.tolist() == [17]
+    assert table.num_keypoints.tolist() == [17]
 
 
 def test_no_image(write: Write) -> None:
@@ -127,7 +127,7 @@ def test_no_image(write: Write) -> None:
         (SINGLE.replace("x,y,x,y,x,y", "x,x,x,y,x,y"), "two columns have the same header"),
         (SINGLE.replace(",nose,nose", ",nose,beak"), "'nose x' has no y beside it"),
         (MULTI.replace("one,one,one,one,two", "one,one,one,two,two"), "the same header"),
-        (MULTI.replace("nose,nose,tail,tail,c", "nose,nose,ear,ear,c"), "joints of two are not"),
+        (MULTI.replace("nose,nose,tail,tail,c", "nose,nose,ear,ear,c"), "keypoints of two are not"),
         (SINGLE + '"labeled', "not a valid CSV file"),
     ],
 )
@@ -140,10 +140,10 @@ def test_faults_are_named(write: Write, text: str, words: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_videos_with_other_joints(write: Write) -> None:
+def test_videos_with_other_keypoints(write: Write) -> None:
     write(SINGLE.replace("nose", "tail"), "vid2")
     with pytest.raises(
-        InputError, match=r"vid2/CollectedData_me\.csv: the joints of the animal are not"
+        InputError, match=r"vid2/CollectedData_me\.csv: the keypoints of the animal are not"
     ):
         read_annotations(write(SINGLE).parents[1])
 

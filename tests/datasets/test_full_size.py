@@ -71,7 +71,7 @@ def test_every_published_total_is_found(report: Report) -> None:
 def test_the_dirt_is_as_released(report: Report) -> None:
     counts = {finding.title: finding.count for finding in report.findings}
     assert counts == {
-        "animal without joints": 4_725 + 997 + 1_387,
+        "animal without keypoints": 4_725 + 997 + 1_387,
         "wrong num_keypoints, which is never read": 150,
         "species whose folders are spelled in several ways": 2,
         "annotation folder of APTv2 that is missing": 3,

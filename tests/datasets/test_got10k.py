@@ -52,7 +52,7 @@ def test_one_clip(make_clip: MakeClip) -> None:
     assert table.boxes[3].tolist() == [4.5, 2, 3, 4]
     assert table.tracks.tolist() == [1] * 4
     assert table.categories == {1: "deer"}
-    assert not table.joints.any()
+    assert not table.keypoints.any()
 
 
 def test_a_folder_of_clips(make_clip: MakeClip) -> None:

@@ -56,9 +56,9 @@ def test_a_clip(save: Save, tmp_path: Path) -> None:
     assert table.tracks.tolist() == [7, 2]
     assert table.boxes.tolist() == [[10, 20, 20, 20], [0, 0, 5, 6]]
     assert table.skeleton is ANIMAL17
-    assert table.joints[0, 2].tolist() == [11, 21, 2]
-    assert table.joints[0, 7].tolist() == [12.5, 22, 2]
-    assert table.num_joints.tolist() == [2, 0]
+    assert table.keypoints[0, 2].tolist() == [11, 21, 2]
+    assert table.keypoints[0, 7].tolist() == [12.5, 22, 2]
+    assert table.num_keypoints.tolist() == [2, 0]
     assert table.categories == {1: "gorilla"}
 
 
@@ -79,20 +79,20 @@ def test_a_tree_with_a_loop_of_links(save: Save, tmp_path: Path) -> None:
     assert table.species.tolist() == [2, 2, 2, 2, 1, 1]
 
 
-def test_numbers_for_joints_and_labels_for_species(save: Save) -> None:
+def test_numbers_for_keypoints_and_labels_for_species(save: Save) -> None:
     path = save(labelme(shape("cat", [1, 1], [9, 9]), shape("1", [2, 2]), shape("17", [3, 3])))
     table = read_annotations(path)
     assert table.skeleton is ANIMAL17
-    assert np.flatnonzero(table.joints[0, :, 2]).tolist() == [0, 16]
+    assert np.flatnonzero(table.keypoints[0, :, 2]).tolist() == [0, 16]
     assert table.categories == {1: "cat"}
     assert table.tracks.tolist() == [-1]
 
 
-def test_joints_of_ones_own(save: Save) -> None:
+def test_keypoints_of_ones_own(save: Save) -> None:
     path = save(labelme(shape("beak", [1, 2]), shape("left_wing", [3, 8]), shape("tail", [5, 4])))
     table = read_annotations(path)
     assert table.skeleton.names == ("beak", "left_wing", "tail")
-    assert table.joints[0].tolist() == [[1, 2, 2], [3, 8, 2], [5, 4, 2]]
+    assert table.keypoints[0].tolist() == [[1, 2, 2], [3, 8, 2], [5, 4, 2]]
     # The box around 1..5, 2..8, grown by a tenth of 6.
     np.testing.assert_allclose(table.boxes[0], [0.4, 1.4, 5.2, 7.2], rtol=1e-6)
 
@@ -119,7 +119,7 @@ def test_other_shapes_are_left_out(save: Save) -> None:
         (labelme(imageHeight="tall"), "\"imageHeight\" is 'tall'"),
         (labelme(imagePath=3), '"imagePath" is not text'),
         (labelme(shapes={}), '"shapes" is no list'),
-        (labelme(*TWO["shapes"], TWO["shapes"][1]), "shape 4: the joint 'nose' is there twice"),
+        (labelme(*TWO["shapes"], TWO["shapes"][1]), "shape 4: the keypoint 'nose' is there twice"),
         (labelme(*TWO["shapes"], TWO["shapes"][0]), "shape 4: a second rectangle in one group"),
         (
             labelme(*TWO["shapes"], shape("nose", [1, 2])),
@@ -172,10 +172,10 @@ def test_beside_the_frames_of_a_release(small_release: Path) -> None:
     def rows(table: Any) -> dict[tuple[str, int], Any]:
         names = table.frames.names[table.frame]
         keys = zip(names, table.tracks.tolist(), strict=True)
-        return dict(zip(keys, zip(table.joints, table.boxes, strict=True), strict=True))
+        return dict(zip(keys, zip(table.keypoints, table.boxes, strict=True), strict=True))
 
     first, second = rows(drawn), rows(listed)
     assert first.keys() == second.keys()
-    for key, (joints, box) in first.items():
-        np.testing.assert_allclose(joints, second[key][0], atol=0.01)
+    for key, (keypoints, box) in first.items():
+        np.testing.assert_allclose(keypoints, second[key][0], atol=0.01)
         np.testing.assert_allclose(box, second[key][1], atol=0.01)

@@ -24,9 +24,13 @@ pytest.importorskip("sleap_io", reason="needs sleap-io")
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    joints = np.full((3, 17, 3), 0.5)
+    keypoints = np.full((3, 17, 3), 0.5)
     table = PoseTable.make(
-        Frames.make(indices=[0, 1, 2]), [0, 1, 2], joints=joints, scores=[1] * 3, tracks=[1, 1, 2]
+        Frames.make(indices=[0, 1, 2]),
+        [0, 1, 2],
+        keypoints=keypoints,
+        scores=[1] * 3,
+        tracks=[1, 1, 2],
     )
     return write(table, "slp", tmp_path, "clip")
 
@@ -120,12 +124,12 @@ def test_damaged_files_are_read_or_refused(path: Path, data: st.DataObject) -> N
     path.write_bytes(good[:start] + data.draw(st.binary(max_size=8)) + tail)
     said = ""
     try:
-        joints = read_annotations(path).joints
+        keypoints = read_annotations(path).keypoints
     except InputError as error:
         said = str(error)
     finally:
         path.write_bytes(good)
-    assert str(path) in said if said else np.isfinite(joints).all()
+    assert str(path) in said if said else np.isfinite(keypoints).all()
 
 
 def test_what_is_missing_is_said(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,15 +22,15 @@ def table() -> PoseTable:
         clips=[1, 1, 1, 2, 2],
         indices=[0, 1, 2, 0, 1],
     )
-    joints = np.zeros((6, 17, 3))
-    joints[:, 2, 2] = 2
-    joints[[0, 1, 2], 2, 0] = [10, 15, 25]  # the dog's nose moves 5 and then 10
+    keypoints = np.zeros((6, 17, 3))
+    keypoints[:, 2, 2] = 2
+    keypoints[[0, 1, 2], 2, 0] = [10, 15, 25]  # the dog's nose moves 5 and then 10
     return PoseTable.make(
         frames,
         [0, 1, 2, 0, 1, 3],
         boxes=[[0, 0, 20, 20], [10, 0, 20, 20], [10, 0, 20, 20], [0, 0, 8, 4], [np.nan] * 4,
                [0, 0, 1000, 1]],
-        joints=joints,
+        keypoints=keypoints,
         tracks=[1, 1, 1, 2, 2, 1],
         species=[5, 5, 5, 6, 6, 9],
         categories={5: "Dog", 6: "cat", 9: "wolf"},
@@ -41,7 +41,7 @@ def test_counts(table: PoseTable) -> None:
     numbers = statistics(table)
     totals = numbers.totals
     assert (totals.frames, totals.empty_frames, totals.clips, totals.tracks) == (4, 1, 2, 3)
-    assert (totals.instances, totals.instances_with_joints, totals.joints) == (6, 6, 6)
+    assert (totals.instances, totals.instances_with_keypoints, totals.keypoints) == (6, 6, 6)
     assert (totals.species, totals.families) == (3, 2)
     assert [(one.name, one.family) for one in numbers.species] == [
         ("dog", "Canidae"),
@@ -112,7 +112,7 @@ def test_real_clips(shared: Path) -> None:
     numbers = statistics(read_annotations(shared / "data/davis/apt_layout"))
     totals = numbers.totals
     assert (totals.clips, totals.tracks, totals.frames, totals.instances) == (2, 2, 194, 194)
-    assert totals.instances_with_joints == 39
+    assert totals.instances_with_keypoints == 39
     assert numbers.overlap is not None
     assert numbers.overlap.total == 192
     assert numbers.overlap.median > 0.95

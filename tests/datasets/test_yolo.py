@@ -46,10 +46,10 @@ def test_a_data_set_as_others_write_it(make: Callable[..., Path]) -> None:
         assert table.frames.sizes.tolist() == [[40, 20]] * 2
         assert table.frame.tolist() == [0]
         assert table.boxes.tolist() == [[10, 0, 20, 20]]
-        assert table.joints.tolist() == [[[10, 10, 2], [0, 0, 0]]]
+        assert table.keypoints.tolist() == [[[10, 10, 2], [0, 0, 0]]]
         assert table.categories == {0: "dog", 1: "cat"}
         assert table.species.tolist() == [1]
-        assert table.skeleton.names == ("joint_1", "joint_2")
+        assert table.skeleton.names == ("keypoint_1", "keypoint_2")
         assert table.skeleton.pairs == ((0, 1),)
 
 
@@ -62,7 +62,7 @@ def test_a_list_of_images(make: Callable[..., Path]) -> None:
     assert table.boxes.tolist() == [[10, 0, 20, 20]]
 
 
-def test_the_17_joints_are_known_by_their_twins(make: Callable[..., Path]) -> None:
+def test_the_17_keypoints_are_known_by_their_twins(make: Callable[..., Path]) -> None:
     flip = ANIMAL17.flip.tolist()
     description = DESCRIPTION.replace("[2, 2]", "[17, 3]").replace("[1, 0]", str(flip))
     assert read_annotations(make(description, "")).skeleton == ANIMAL17

@@ -14,35 +14,35 @@ from aptv2.tables import Frames, PoseTable
 
 @pytest.fixture
 def truth() -> PoseTable:
-    """One cat with joints in three frames."""
-    joints = np.random.default_rng(0).uniform(0, 100, (3, 17, 3))
-    joints[:, :, 2] = 2
+    """One cat with keypoints in three frames."""
+    keypoints = np.random.default_rng(0).uniform(0, 100, (3, 17, 3))
+    keypoints[:, :, 2] = 2
     return PoseTable.make(
         Frames.make(clips=[1] * 3, indices=[0, 1, 2]),
         [0, 1, 2],
         boxes=[[0, 0, 100, 100]] * 3,
-        joints=joints,
+        keypoints=keypoints,
         tracks=[4] * 3,
         species=[1] * 3,
         categories={1: "cat"},
     )
 
 
-def test_joints_alone(truth: PoseTable) -> None:
+def test_keypoints_alone(truth: PoseTable) -> None:
     scores = score_all(truth, replace(truth, tracks=np.full(3, -1)))
     assert scores.keys() == {"keypoints"}
     assert scores["keypoints"]["AP"] == pytest.approx(1)
     assert score_all(truth, truth[:0]).keys() == {"keypoints"}
 
 
-def test_joints_and_tracks(truth: PoseTable) -> None:
+def test_keypoints_and_tracks(truth: PoseTable) -> None:
     scores = score_all(truth, replace(truth, tracks=np.full(3, 9)))
     assert scores.keys() == {"keypoints", "tracking", "pose_tracking"}
     assert scores["pose_tracking"]["MOTA"] == 1
 
 
 def test_boxes_alone(truth: PoseTable) -> None:
-    bare = replace(truth, joints=np.zeros_like(truth.joints))
+    bare = replace(truth, keypoints=np.zeros_like(truth.keypoints))
     other = replace(bare, tracks=np.full(3, 9))
     assert score_all(truth, other).keys() == {"tracking"}
     assert score_all(bare, other).keys() == {"tracking"}
@@ -59,6 +59,8 @@ def test_followed_from_the_first_box(truth: PoseTable) -> None:
 
 
 def test_nothing_in_common(truth: PoseTable) -> None:
-    bare = replace(truth, joints=np.zeros_like(truth.joints))
-    with pytest.raises(InputError, match="neither joints nor boxes with track numbers in common"):
+    bare = replace(truth, keypoints=np.zeros_like(truth.keypoints))
+    with pytest.raises(
+        InputError, match="neither keypoints nor boxes with track numbers in common"
+    ):
         score_all(bare, replace(truth, tracks=np.full(3, -1)))

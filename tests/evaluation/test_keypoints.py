@@ -30,19 +30,19 @@ KEYS = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL")
 
 
 def herd(rng: np.random.Generator, frames: int = 6, most: int = 8) -> PoseTable:
-    """Random annotations: three species, many sizes, hidden joints, some crowds, no joints."""
+    """Random annotations: three species, many sizes, hidden keypoints, crowds."""
     frame = np.repeat(np.arange(frames), rng.integers(0, most + 1, frames))
     n = len(frame)
     corners = rng.uniform(0, 500, (n, 2))
     sides = rng.choice([20, 60, 150], (n, 1)) * rng.uniform(0.8, 1.3, (n, 2))
     visible = rng.choice([0, 1, 2], (n, 17), p=[0.3, 0.1, 0.6]) * (rng.random((n, 1)) > 0.1)
-    joints = corners[:, None] + rng.random((n, 17, 2)) * sides[:, None]
-    joints = np.concatenate([joints * (visible > 0)[:, :, None], visible[:, :, None]], axis=2)
+    keypoints = corners[:, None] + rng.random((n, 17, 2)) * sides[:, None]
+    keypoints = np.concatenate([keypoints * (visible > 0)[:, :, None], visible[:, :, None]], axis=2)
     return PoseTable.make(
         Frames.make(ids=rng.permutation(100)[:frames], sizes=np.full((frames, 2), 640)),
         frame,
         boxes=np.concatenate([corners, sides], axis=1),
-        joints=joints,
+        keypoints=keypoints,
         species=rng.choice([2, 5, 9], n),
         areas=sides.prod(axis=1) * rng.uniform(0.5, 1, n),
         crowd=rng.random(n) < 0.05,
@@ -56,10 +56,10 @@ def guesses(truth: PoseTable, rng: np.random.Generator) -> PoseTable:
     table = truth[rng.choice(len(truth), len(truth) + 3)] if len(truth) else truth
     n = len(table)
     shake = rng.choice([0, 0.03, 0.3], (n, 1, 1)) * np.sqrt(table.areas)[:, None, None]
-    joints = table.joints[:, :, :2] + rng.normal(0, 1, (n, 17, 2)) * shake
+    keypoints = table.keypoints[:, :, :2] + rng.normal(0, 1, (n, 17, 2)) * shake
     return replace(
         table,
-        joints=np.concatenate([joints, rng.random((n, 17, 1))], axis=2).astype(np.float32),
+        keypoints=np.concatenate([keypoints, rng.random((n, 17, 1))], axis=2).astype(np.float32),
         # Few different scores, so that ties occur.
         scores=(rng.integers(0, 10, n) / 10).astype(np.float32),
         species=np.where(rng.random(n) < 0.9, table.species, 9),
@@ -169,8 +169,8 @@ def test_species_and_families() -> None:
 
 def test_perfect_and_none() -> None:
     truth = herd(np.random.default_rng(1), frames=20)
-    # What has no joint to compare is found nowhere, and counts for nothing.
-    truth = truth[truth.num_joints > 0]
+    # What has no keypoint to compare is found nowhere, and counts for nothing.
+    truth = truth[truth.num_keypoints > 0]
     perfect = score_keypoints(truth, truth)
     assert [perfect[key] for key in KEYS] == pytest.approx([1] * 10)
     none = score_keypoints(truth, truth[:0])
@@ -196,13 +196,13 @@ def test_sizes_that_do_not_occur_are_nan() -> None:
 
 
 def test_a_prediction_by_hand() -> None:
-    # One animal of area 100, one joint 5 px off: OKS = exp(-25 / (2 * 100 * (2 sigma)²)).
+    # One animal of area 100, one keypoint 5 px off: OKS = exp(-25 / (2 * 100 * (2 sigma)²)).
     skeleton = Skeleton(("nose",), sigmas=(0.4,))
     frames = Frames.make(1)
     truth = PoseTable.make(
-        frames, [0], boxes=[[0, 0, 10, 10]], joints=[[[5, 5, 2]]], areas=[100], skeleton=skeleton
+        frames, [0], boxes=[[0, 0, 10, 10]], keypoints=[[[5, 5, 2]]], areas=[100], skeleton=skeleton
     )
-    found = replace(truth, joints=np.float32([[[5, 10, 1]]]))
+    found = replace(truth, keypoints=np.float32([[[5, 10, 1]]]))
     similarity = math.exp(-25 / (2 * 100 * 0.8**2))
     passed = sum(similarity >= threshold for threshold in np.arange(0.5, 1, 0.05))
     assert passed == 7
@@ -211,15 +211,15 @@ def test_a_prediction_by_hand() -> None:
 
 def crowd_of(count: int) -> PoseTable:
     """Animals far apart in one frame."""
-    joints = np.zeros((count, 17, 3), np.float32)
-    joints[:, :, 0] = 1000 * np.arange(count)[:, None] + np.arange(17)
-    joints[:, :, 2] = 2
+    keypoints = np.zeros((count, 17, 3), np.float32)
+    keypoints[:, :, 0] = 1000 * np.arange(count)[:, None] + np.arange(17)
+    keypoints[:, :, 2] = 2
     boxes = np.stack([1000 * np.arange(count), *[np.full(count, 50)] * 3], axis=1)
     return PoseTable.make(
         Frames.make(2),
         np.zeros(count),
         boxes=boxes,
-        joints=joints,
+        keypoints=keypoints,
         species=np.ones(count),
         categories={1: "sheep"},
     )
@@ -244,19 +244,19 @@ def test_twenty_animals_are_not_too_many() -> None:
 
 def test_rescoring_changes_the_order() -> None:
     truth = crowd_of(1)
-    wrong = replace(truth, joints=truth.joints + np.float32([500, 0, 0]))
+    wrong = replace(truth, keypoints=truth.keypoints + np.float32([500, 0, 0]))
     both = PoseTable.make(
         truth.frames,
         [0, 0],
         boxes=np.concatenate([truth.boxes, wrong.boxes]),
-        joints=np.concatenate([truth.joints, wrong.joints]),
+        keypoints=np.concatenate([truth.keypoints, wrong.keypoints]),
         scores=[0.5, 0.9],
         species=[1, 1],
         categories=truth.categories,
     )
-    both.joints[0, :, 2] = 0.8
-    both.joints[1, :, 2] = 0.2  # not above 0.2, so none counts
-    both.joints[1, 0, 2] = 0.3  # 0.9 * 0.3 is less than 0.5 * 0.8
+    both.keypoints[0, :, 2] = 0.8
+    both.keypoints[1, :, 2] = 0.2  # not above 0.2, so none counts
+    both.keypoints[1, 0, 2] = 0.3  # 0.9 * 0.3 is less than 0.5 * 0.8
     assert score_keypoints(truth, both)["AP"] == pytest.approx(0.5, abs=0.01)
     assert score_keypoints(truth, both, rescore=True)["AP"] == pytest.approx(1)
 
@@ -267,7 +267,7 @@ def test_duplicates_fall_across_species_and_by_area() -> None:
         truth.frames,
         [0, 0],
         boxes=np.repeat(truth.boxes, 2, axis=0),
-        joints=np.repeat(truth.joints, 2, axis=0),
+        keypoints=np.repeat(truth.keypoints, 2, axis=0),
         scores=[0.9, 0.5],
         species=[2, 1],
         categories={1: "sheep", 2: "goat"},
@@ -278,7 +278,7 @@ def test_duplicates_fall_across_species_and_by_area() -> None:
     assert score_keypoints(truth, twice, oks_nms=True)["AP"] == 0
     assert score_keypoints(truth, twice, oks_nms="soft")["AP"] == pytest.approx(1)
     # Two pixels apart they are one animal by their boxes' area, and two by a small one.
-    twice.joints[0, :, 0] += 2
+    twice.keypoints[0, :, 0] += 2
     assert score_keypoints(truth, twice, oks_nms=True)["AP"] == pytest.approx(0)
     twice.areas[:] = 20
     assert score_keypoints(truth, twice, oks_nms=True)["AP"] == pytest.approx(1)
@@ -308,7 +308,7 @@ def test_what_does_not_belong_together(tmp_path: Path) -> None:
         score_keypoints(truth, tmp_path / "results.json")
     beaks = PoseTable.make(truth.frames, [0], skeleton=Skeleton(("beak",)))
     with pytest.raises(
-        InputError, match="The predictions: 1 joints an animal, but the ground truth has 17"
+        InputError, match="The predictions: 1 keypoints an animal, but the ground truth has 17"
     ):
         score_keypoints(truth, beaks)
     with pytest.raises(InputError, match="oks_nms is 'hard'"):
@@ -351,8 +351,8 @@ def reference_case(shared: Path, name: str) -> tuple[dict[str, Any], PoseTable, 
     files = cases["synth/instances" if data == "synth" else name]["image_files"]
     frame_of = {file: row for row, file in enumerate(truth.frames.names)}
     frame = np.array([frame_of[Path(file).name] for file in files])
-    # The reference predicts for every annotation with joints that is no crowd, in file order.
-    real = truth[(truth.num_joints > 0) & ~truth.crowd]
+    # The reference predicts for every annotation with keypoints that is no crowd, in file order.
+    real = truth[(truth.num_keypoints > 0) & ~truth.crowd]
     order = np.argsort(real.frame, kind="stable")
     species = np.empty(len(frame), np.int64)
     species[np.argsort(frame, kind="stable")] = real.species[order]
@@ -360,7 +360,7 @@ def reference_case(shared: Path, name: str) -> tuple[dict[str, Any], PoseTable, 
     table = PoseTable.make(
         truth.frames,
         frame,
-        joints=arrays[f"{data}/{error}/preds"],
+        keypoints=arrays[f"{data}/{error}/preds"],
         areas=boxes[:, 4],
         scores=boxes[:, 5],
         species=species,

@@ -11,7 +11,7 @@ ONE = np.zeros(MAX_KEPT + 1, np.int64)  # the frame that all animals are in
 
 
 def pose(x: float) -> np.ndarray:
-    """Two joints at (x, 0) and (x, 10)."""
+    """Two keypoints at (x, 0) and (x, 10)."""
     return np.array([[x, 0, 1], [x, 10, 1]], np.float32)
 
 
@@ -22,7 +22,7 @@ def test_by_hand() -> None:
     assert value[1] == 1
 
 
-def test_joints_without_score_count_too() -> None:
+def test_keypoints_without_score_count_too() -> None:
     hidden = pose(2)
     hidden[:, 2] = 0
     first = oks(pose(0), pose(2)[None], 4.0, np.array([4.0]), SIGMAS)
@@ -35,17 +35,19 @@ def test_animals_without_area() -> None:
 
 
 def test_near_duplicates_fall_to_the_best() -> None:
-    joints = np.stack([pose(0), pose(0.1), pose(50), pose(50.1)])
-    kept = suppress(ONE[:4], joints, np.full(4, 100.0), np.array([0.5, 0.9, 0.3, 0.1]), SIGMAS)
+    keypoints = np.stack([pose(0), pose(0.1), pose(50), pose(50.1)])
+    kept = suppress(ONE[:4], keypoints, np.full(4, 100.0), np.array([0.5, 0.9, 0.3, 0.1]), SIGMAS)
     assert kept.tolist() == [1, 2]
 
 
 def test_the_threshold_itself_is_kept() -> None:
-    joints, areas = np.stack([pose(0), pose(1)]), np.full(2, 100.0)
-    alike = float(oks(joints[0], joints[1:], 100.0, areas[1:], SIGMAS)[0])
+    keypoints, areas = np.stack([pose(0), pose(1)]), np.full(2, 100.0)
+    alike = float(oks(keypoints[0], keypoints[1:], 100.0, areas[1:], SIGMAS)[0])
     scores = np.array([0.9, 0.5])
-    assert suppress(ONE[:2], joints, areas, scores, SIGMAS, threshold=alike).tolist() == [0, 1]
-    assert suppress(ONE[:2], joints, areas, scores, SIGMAS, threshold=alike - 1e-9).tolist() == [0]
+    assert suppress(ONE[:2], keypoints, areas, scores, SIGMAS, threshold=alike).tolist() == [0, 1]
+    assert suppress(ONE[:2], keypoints, areas, scores, SIGMAS, threshold=alike - 1e-9).tolist() == [
+        0
+    ]
 
 
 def test_of_equal_scores_the_later_stays() -> None:
@@ -55,18 +57,18 @@ def test_of_equal_scores_the_later_stays() -> None:
 
 
 def test_softly_nothing_is_lost_up_to_the_limit() -> None:
-    joints = np.stack([pose(0)] * MAX_KEPT)
+    keypoints = np.stack([pose(0)] * MAX_KEPT)
     kept = suppress_softly(
-        ONE[:MAX_KEPT], joints, np.ones(MAX_KEPT), np.linspace(0.1, 1, MAX_KEPT), SIGMAS
+        ONE[:MAX_KEPT], keypoints, np.ones(MAX_KEPT), np.linspace(0.1, 1, MAX_KEPT), SIGMAS
     )
     assert sorted(kept.tolist()) == list(range(MAX_KEPT))
 
 
 def test_softly_duplicates_go_first_where_there_are_too_many() -> None:
     # A weak animal alone stays; of 20 that stand on one spot the last in rank goes.
-    joints = np.stack([*[pose(0)] * MAX_KEPT, pose(500)])
+    keypoints = np.stack([*[pose(0)] * MAX_KEPT, pose(500)])
     scores = np.append(np.linspace(0.5, 1, MAX_KEPT), 0.1)
-    kept = suppress_softly(ONE, joints, np.ones(MAX_KEPT + 1), scores, SIGMAS).tolist()
+    kept = suppress_softly(ONE, keypoints, np.ones(MAX_KEPT + 1), scores, SIGMAS).tolist()
     # Each that is chosen takes the others down to exp(-1 / 0.9) = 0.33 of their scores.
     assert kept[:4] == [19, 18, 17, 20]
     assert sorted(kept) == list(range(1, 21))
@@ -86,13 +88,13 @@ def test_frames_are_apart(
     monkeypatch.setattr(oks_module, "_BLOCK", block)
     rng = np.random.default_rng(0)
     frame, x = rng.choice([3, 5, 9], 90), rng.integers(0, 3, 90) + rng.random(90) / 10
-    joints, areas = np.stack([pose(float(v)) for v in x]), np.full(90, 20.0)
+    keypoints, areas = np.stack([pose(float(v)) for v in x]), np.full(90, 20.0)
     scores = rng.integers(0, 10, 90) / 10
     alone = [
-        rows[choose(frame[rows], joints[rows], areas[rows], scores[rows], SIGMAS)]
+        rows[choose(frame[rows], keypoints[rows], areas[rows], scores[rows], SIGMAS)]
         for rows in (np.flatnonzero(frame == number) for number in (3, 5, 9))
     ]
-    together = choose(frame, joints, areas, scores, SIGMAS)
+    together = choose(frame, keypoints, areas, scores, SIGMAS)
     assert together.tolist() == np.concatenate(alone).tolist()
     assert 3 < len(together) < 90
 

@@ -1,4 +1,4 @@
-"""Joint-level MOTA: by hand, and beside a slow second implementation."""
+"""Keypoint-level MOTA: by hand, and beside a slow second implementation."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def herd(frames: int = 4) -> PoseTable:
     """Two animals of 100 x 100 px, far apart, in every frame."""
     frame, number = np.repeat(np.arange(frames), 2), np.tile([0, 1], frames)
     corner = np.stack([500 * number, 3 * frame], axis=1)
-    joints = np.full((len(frame), 2, 3), 2.0)
-    joints[:, :, :2] = corner[:, None] + np.array([[10, 50], [90, 50]])
+    keypoints = np.full((len(frame), 2, 3), 2.0)
+    keypoints[:, :, :2] = corner[:, None] + np.array([[10, 50], [90, 50]])
     boxes = np.concatenate([corner, np.full((len(frame), 2), 100)], axis=1)
     return PoseTable.make(
         Frames.make(frames, indices=np.arange(frames)),
         frame,
         boxes=boxes,
-        joints=joints,
+        keypoints=keypoints,
         tracks=number,
         skeleton=TWO,
     )
@@ -41,92 +41,92 @@ def test_perfect_whatever_the_numbers() -> None:
     truth = herd()
     scores = score_pose_tracking(truth, replace(truth, tracks=9 - truth.tracks))
     assert [scores[name] for name in PARTS] == [1, 0, 0, 0]
-    assert scores["joints"] == 16
-    assert scores["by_joint"]["tail"]["joints"] == 8
+    assert scores["keypoints"] == 16
+    assert scores["by_keypoint"]["tail"]["keypoints"] == 8
 
 
 def test_two_animals_swap_numbers() -> None:
     truth = herd()
     tracks = np.where(truth.frame >= 2, 1 - truth.tracks, truth.tracks)
     scores = score_pose_tracking(truth, replace(truth, tracks=tracks))
-    # Every joint of either animal switches once.
+    # Every keypoint of either animal switches once.
     assert [scores[name] for name in PARTS] == [1 - 4 / 16, 0, 0, 4]
 
 
-def test_a_joint_may_be_off_by_a_tenth_of_the_animals_size() -> None:
+def test_a_keypoint_may_be_off_by_a_tenth_of_the_animals_size() -> None:
     truth = herd()
     for off, mota in ((9.99, 1.0), (10.01, 0.0)):
-        moved = truth.joints + np.float32([off, 0, 0])
-        moved[:, 0] = truth.joints[:, 0]
-        scores = score_pose_tracking(truth, replace(truth, joints=moved))
-        assert scores["by_joint"]["nose"]["MOTA"] == 1
-        # A joint too far off is one missed and one invented.
-        assert scores["by_joint"]["tail"]["MOTA"] == pytest.approx(2 * mota - 1)
+        moved = truth.keypoints + np.float32([off, 0, 0])
+        moved[:, 0] = truth.keypoints[:, 0]
+        scores = score_pose_tracking(truth, replace(truth, keypoints=moved))
+        assert scores["by_keypoint"]["nose"]["MOTA"] == 1
+        # A keypoint too far off is one missed and one invented.
+        assert scores["by_keypoint"]["tail"]["MOTA"] == pytest.approx(2 * mota - 1)
         assert scores["MOTA"] == pytest.approx(mota)
 
 
-def test_joints_that_are_not_predicted_or_not_annotated() -> None:
+def test_keypoints_that_are_not_predicted_or_not_annotated() -> None:
     truth = herd()
-    unsure = truth.joints.copy()
+    unsure = truth.keypoints.copy()
     unsure[:, 1, 2] = 0.19
-    scores = score_pose_tracking(truth, replace(truth, joints=unsure))
+    scores = score_pose_tracking(truth, replace(truth, keypoints=unsure))
     assert [scores[name] for name in PARTS] == [0.5, 8, 0, 0]
-    hidden = truth.joints.copy()
+    hidden = truth.keypoints.copy()
     hidden[0, 1, 2] = 0
-    scores = score_pose_tracking(replace(truth, joints=hidden), truth)
+    scores = score_pose_tracking(replace(truth, keypoints=hidden), truth)
     assert [scores[name] for name in PARTS[1:]] == [0, 1, 0]
-    assert scores["by_joint"]["tail"]["MOTA"] == pytest.approx(1 - 1 / 7)
+    assert scores["by_keypoint"]["tail"]["MOTA"] == pytest.approx(1 - 1 / 7)
 
 
-def test_an_animal_without_annotated_joints_is_no_mistake() -> None:
+def test_an_animal_without_annotated_keypoints_is_no_mistake() -> None:
     truth = herd()
-    joints = truth.joints.copy()
-    joints[truth.tracks == 1] = 0
-    bare = replace(truth, joints=joints)
+    keypoints = truth.keypoints.copy()
+    keypoints[truth.tracks == 1] = 0
+    bare = replace(truth, keypoints=keypoints)
     assert score_pose_tracking(bare, truth)["MOTA"] == 1
     alone = bare[bare.tracks == 0]
     assert score_pose_tracking(alone, truth)["false_positives"] == 8
 
 
-def test_frames_without_annotated_joints_do_not_count() -> None:
+def test_frames_without_annotated_keypoints_do_not_count() -> None:
     truth = herd()
-    joints = truth.joints.copy()
-    joints[truth.frame % 2 == 1] = 0
-    shown = replace(truth, joints=joints)
-    scores = score_pose_tracking(shown[shown.num_joints > 0], truth)
-    assert [scores[name] for name in (*PARTS, "joints")] == [1, 0, 0, 0, 8]
+    keypoints = truth.keypoints.copy()
+    keypoints[truth.frame % 2 == 1] = 0
+    shown = replace(truth, keypoints=keypoints)
+    scores = score_pose_tracking(shown[shown.num_keypoints > 0], truth)
+    assert [scores[name] for name in (*PARTS, "keypoints")] == [1, 0, 0, 0, 8]
 
 
 def test_nothing_found_and_nothing_to_find() -> None:
     truth = herd()
     assert score_pose_tracking(truth, truth[:0])["MOTA"] == 0
     assert math.isnan(score_pose_tracking(truth[:0], truth[:0])["MOTA"])
-    with pytest.raises(InputError, match="no annotated joints"):
+    with pytest.raises(InputError, match="no annotated keypoints"):
         score_pose_tracking(truth[:0], truth)
     with pytest.raises(InputError, match="animals of the predictions have no track number"):
         score_pose_tracking(truth, replace(truth, tracks=np.full(8, -1)))
 
 
 def slow(truth: PoseTable, found: PoseTable, reach: float) -> dict[str, list[int]]:
-    """CLEAR MOT for every joint: in each frame the best of all ways to pair, tried one by one."""
+    """CLEAR MOT for every keypoint: in each frame the best pairing, by trying all."""
     counts = {}
-    for joint, name in enumerate(truth.skeleton.names):
+    for keypoint, name in enumerate(truth.skeleton.names):
         total = [0, 0, 0, 0]
         for clip in set(truth.frames.clips.tolist()):
             last: dict[int, int] = {}
             frames = [f for f in range(len(truth.frames)) if truth.frames.clips[f] == clip]
             for frame in sorted(frames, key=lambda f: truth.frames.indices[f]):
-                if not any(truth.num_joints[row] for row in truth.rows_of(frame)):
+                if not any(truth.num_keypoints[row] for row in truth.rows_of(frame)):
                     continue
                 true = {
-                    int(truth.tracks[row]): truth.joints[row, joint, :2]
+                    int(truth.tracks[row]): truth.keypoints[row, keypoint, :2]
                     for row in truth.rows_of(frame)
-                    if truth.joints[row, joint, 2] > 0
+                    if truth.keypoints[row, keypoint, 2] > 0
                 }
                 seen = {
-                    int(found.tracks[row]): found.joints[row, joint, :2]
+                    int(found.tracks[row]): found.keypoints[row, keypoint, :2]
                     for row in found.rows_of(frame)
-                    if found.joints[row, joint, 2] >= 0.2
+                    if found.keypoints[row, keypoint, 2] >= 0.2
                 }
                 far = {
                     (a, b): math.dist(true[a], seen[b])
@@ -175,28 +175,28 @@ def test_beside_a_slow_implementation(seed: int) -> None:
             frames,
             frame,
             boxes=[[0, 0, 100, 100]] * len(frame),
-            joints=np.concatenate([places, shown], axis=2),
+            keypoints=np.concatenate([places, shown], axis=2),
             tracks=number,
             skeleton=TWO,
         )
 
     truth, found = table(0.8), table(0.8)
-    truth = truth[truth.num_joints > 0]
+    truth = truth[truth.num_keypoints > 0]
     found = found[rng.random(len(found)) < 0.8]
     if not len(truth):
         return
     scores = score_pose_tracking(truth, found[rng.permutation(len(found))])
-    for name, (joints, *errors) in slow(truth, found, reach=10).items():
-        row = scores["by_joint"][name]
-        assert [row[key] for key in ("joints", *PARTS[1:])] == [joints, *errors]
-        if joints:
-            assert row["MOTA"] == pytest.approx(1 - sum(errors) / joints)
+    for name, (keypoints, *errors) in slow(truth, found, reach=10).items():
+        row = scores["by_keypoint"][name]
+        assert [row[key] for key in ("keypoints", *PARTS[1:])] == [keypoints, *errors]
+        if keypoints:
+            assert row["MOTA"] == pytest.approx(1 - sum(errors) / keypoints)
 
 
 def test_equal_distances_and_equal_animals() -> None:
     """Two animals in one place: whoever is paired with whom, nothing is missed or invented."""
     truth = herd()
-    joints = np.tile(truth.joints[:1], (8, 1, 1))
-    same = replace(truth, joints=joints, boxes=np.tile(truth.boxes[:1], (8, 1)))
+    keypoints = np.tile(truth.keypoints[:1], (8, 1, 1))
+    same = replace(truth, keypoints=keypoints, boxes=np.tile(truth.boxes[:1], (8, 1)))
     scores = score_pose_tracking(same, same)
     assert [scores[name] for name in PARTS] == [1, 0, 0, 0]

@@ -22,21 +22,21 @@ def clip_tables(rng: np.random.Generator, clips: int = 5) -> tuple[PoseTable, Po
     frames = Frames.make(ids=np.arange(1, 3 * clips + 1), clips=np.repeat(np.arange(clips), 3))
     frame = np.repeat(np.arange(3 * clips), rng.integers(0, 4, 3 * clips))
     n = len(frame)
-    joints = np.concatenate(
+    keypoints = np.concatenate(
         [rng.uniform(0, 300, (n, 17, 2)), rng.choice([0, 2], (n, 17, 1), p=[0.1, 0.9])], axis=2
     )
-    joints[rng.random(n) < 0.1, :, 2] = 0
+    keypoints[rng.random(n) < 0.1, :, 2] = 0
     truth = PoseTable.make(
         frames,
         frame,
         boxes=np.tile([0, 0, 300, 300], (n, 1)),
-        joints=joints,
+        keypoints=keypoints,
         species=rng.choice([1, 2], n),
         crowd=rng.random(n) < 0.1,
         categories={1: "dog", 2: "cat"},
     )
     rows = np.sort(rng.choice(n, n + 3)) if n else np.arange(0)
-    moved = joints[rows] + rng.choice([0, 10, 60], (len(rows), 1, 1)) * rng.normal(
+    moved = keypoints[rows] + rng.choice([0, 10, 60], (len(rows), 1, 1)) * rng.normal(
         0, 1, (len(rows), 17, 3)
     )
     # The copies of a frame, one after the other, would mix those of equal score in it.
@@ -48,7 +48,7 @@ def clip_tables(rng: np.random.Generator, clips: int = 5) -> tuple[PoseTable, Po
         frames,
         frame[rows],
         boxes=truth.boxes[rows],
-        joints=moved,
+        keypoints=moved,
         scores=scores,
         species=truth.species[rows],
         categories=truth.categories,
@@ -102,7 +102,7 @@ def test_the_interval_of_a_score() -> None:
 
 def test_all_clips_alike_leave_nothing_open() -> None:
     truth, _ = clip_tables(np.random.default_rng(0), clips=10)
-    truth = truth[(truth.num_joints > 0) & ~truth.crowd]
+    truth = truth[(truth.num_keypoints > 0) & ~truth.crowd]
     low, high = score_keypoints(truth, truth, resamples=50)["AP_interval"]
     assert (low, high) == pytest.approx((1, 1))
 

@@ -207,5 +207,5 @@ def test_what_cannot_be_scored() -> None:
         score_followed(truth, replace(truth, tracks=np.array([2, 2])))
     with pytest.raises(InputError, match="animals of the predictions have no box"):
         score_followed(truth, replace(truth, boxes=np.full((2, 4), np.nan, np.float32)))
-    with pytest.raises(InputError, match="Track 1 of the predictions stands twice"):
+    with pytest.raises(InputError, match="Track 1 of the predictions appears twice"):
         score_followed(truth, replace(truth, frame=np.array([0, 0])))

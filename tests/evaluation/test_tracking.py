@@ -323,7 +323,7 @@ def test_what_cannot_be_scored() -> None:
         score_tracking(truth, replace(truth, tracks=np.full(8, -1)))
     with pytest.raises(InputError, match="animals of the ground truth have no box"):
         score_tracking(replace(truth, boxes=np.full((8, 4), np.nan)), truth)
-    with pytest.raises(InputError, match="Track 3 of the predictions stands twice"):
+    with pytest.raises(InputError, match="Track 3 of the predictions appears twice"):
         score_tracking(truth, replace(truth, tracks=np.full(8, 3)))
     with pytest.raises(InputError, match="image id 9 is not in the ground truth"):
         score_tracking(truth, replace(truth, frames=Frames.make(ids=[1, 2, 3, 9])))

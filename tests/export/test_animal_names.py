@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from aptv2.datasets import read_annotations
+from aptv2.drawing import draw_overlay
 from aptv2.errors import InputError
 from aptv2.export import write, write_coco
-from aptv2.plots import draw_overlay
 from aptv2.tables import Frames, PoseTable
 
 
@@ -26,7 +26,7 @@ def table() -> PoseTable:
         Frames.make(3, sizes=np.tile([64, 48], (3, 1)), indices=range(3), times=np.arange(3) / 25),
         [0, 0, 1, 1, 2, 2],
         boxes=rng.uniform(1, 20, (6, 4)),
-        joints=rng.uniform(0.1, 1, (6, 17, 3)),
+        keypoints=rng.uniform(0.1, 1, (6, 17, 3)),
         scores=rng.uniform(0.5, 1, 6),
         tracks=[1, 2] * 3,
         names={2: "Bélla"},
@@ -42,7 +42,7 @@ def test_a_file_without_names_says_nothing_of_them(table: PoseTable, tmp_path: P
     write_coco(replace(table, names={}), tmp_path / "a.tracks.json")
     assert "tracks" not in json.loads((tmp_path / "a.tracks.json").read_bytes())
     write(replace(table, names={}), "csv", tmp_path, "a")
-    assert next(csv.reader((tmp_path / "a.csv").open()))[-1] == "joint_score"
+    assert next(csv.reader((tmp_path / "a.csv").open()))[-1] == "keypoint_score"
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def tables(draw: st.DrawFn) -> PoseTable:
         frames,
         column(st.integers(0, count - 1)) if count else [],
         boxes=boxes,
-        joints=draw(hnp.arrays(np.float32, (rows, len(skeleton), 3), elements=NUMBERS)),
+        keypoints=draw(hnp.arrays(np.float32, (rows, len(skeleton), 3), elements=NUMBERS)),
         scores=column(or_nan(st.floats(0, 1, width=32))),
         tracks=column(st.integers(-1, 10**9)),
         species=column(st.sampled_from([*categories, -1])),
@@ -110,13 +110,13 @@ def test_results_are_read_back(table: PoseTable, tmp_path: Path) -> None:
 @pytest.fixture
 def walk(tmp_path: Path) -> PoseTable:
     """One animal in the second of two frames of a video."""
-    joints = np.tile(np.float32([1.5, 2.25, 0.1]), (1, 17, 1))
+    keypoints = np.tile(np.float32([1.5, 2.25, 0.1]), (1, 17, 1))
     frames = Frames.make(2, sizes=[[64, 48]] * 2, indices=[0, 1], times=[0, 0.04])
     return PoseTable.make(
         frames,
         [1],
         boxes=[[1, 2, 3, 4]],
-        joints=joints,
+        keypoints=keypoints,
         scores=[0.9],
         tracks=[7],
         root=tmp_path / "clip.mp4",
@@ -170,16 +170,16 @@ def test_the_video_beside_the_file_is_found_again(walk: PoseTable, tmp_path: Pat
     assert read_coco(path).root == tmp_path / "clip.mp4"
 
 
-def test_a_joint_that_is_nan_is_written_as_absent(walk: PoseTable, tmp_path: Path) -> None:
-    walk.joints[0, 3, 1] = np.nan
+def test_a_keypoint_that_is_nan_is_written_as_absent(walk: PoseTable, tmp_path: Path) -> None:
+    walk.keypoints[0, 3, 1] = np.nan
     write_coco(walk, tmp_path / "poses.json")
     write_coco_results(walk, tmp_path / "results.json")
     for table in (
         read_coco(tmp_path / "poses.json"),
         read_coco_results(tmp_path / "results.json"),
     ):
-        assert table.joints[0, 3].tolist() == [0, 0, 0]
-        assert table.joints[0, 4].tolist() == pytest.approx([1.5, 2.25, 0.1])
+        assert table.keypoints[0, 3].tolist() == [0, 0, 0]
+        assert table.keypoints[0, 4].tolist() == pytest.approx([1.5, 2.25, 0.1])
 
 
 def test_a_name_that_is_no_unicode(walk: PoseTable, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from aptv2.export.convert import convert
 from aptv2.skeleton import ANIMAL17, Skeleton
 from aptv2.tables import Frames, PoseTable
 
-# Pairs that the names do not tell, beside joints whose names do.
+# Pairs that the names do not tell, beside keypoints whose names do.
 INSECT = Skeleton(
     ("head", "feeler A", "feeler B", "Hinterleib ä"),
     limbs=((0, 1), (0, 2), (0, 3)),
@@ -43,7 +43,7 @@ SPECIES = {3: "dog", 8: "spider monkey", 9: "犬: ‘Waldi’", 12: "no, yes"}
 
 @st.composite
 def tables(draw: st.DrawFn, known_boxes: bool = False) -> PoseTable:
-    """Tables of everything and of nothing: crowds, no joints, no tracks, several clips."""
+    """Tables of everything and of nothing: crowds, no keypoints, no tracks, several clips."""
     names = draw(st.lists(st.sampled_from(NAMES), unique=True, max_size=4))
     if names and draw(st.booleans()):
         names = list(RELEASED[: len(names)])
@@ -79,7 +79,7 @@ def tables(draw: st.DrawFn, known_boxes: bool = False) -> PoseTable:
         ),
         frame,
         boxes=boxes,
-        joints=np.concatenate([points, visibility], axis=2),
+        keypoints=np.concatenate([points, visibility], axis=2),
         scores=column(st.floats(0, 1, width=32) | st.just(np.nan)),
         tracks=column(st.integers(-1, 60)),
         species=column(st.sampled_from(list(species))),
@@ -160,21 +160,21 @@ def test_yolo_gives_the_same_animals(table: PoseTable) -> None:
         assert copy.frames.sizes[twin].tolist() == table.frames.sizes[row].tolist()
         animals, twins = table.rows_of(row), copy.rows_of(twin)
         np.testing.assert_allclose(copy.boxes[twins], table.boxes[animals], atol=1e-5)
-        np.testing.assert_array_equal(copy.joints[twins], table.joints[animals])
+        np.testing.assert_array_equal(copy.keypoints[twins], table.keypoints[animals])
         kinds = [table.categories[key] for key in table.species[animals].tolist()]
         assert [copy.categories[key] for key in copy.species[twins].tolist()] == kinds
 
 
 @pytest.fixture
 def dog(tmp_path: Path) -> PoseTable:
-    """A dog in a clip of two frames, a joint out of the image, no box in the second."""
-    joints = np.zeros((2, 17, 3))
-    joints[:, :3] = [[10, 5, 2], [20, 15, 1], [45, 10, 2]]
+    """A dog in a clip of two frames, a keypoint out of the image, no box in the second."""
+    keypoints = np.zeros((2, 17, 3))
+    keypoints[:, :3] = [[10, 5, 2], [20, 15, 1], [45, 10, 2]]
     return PoseTable.make(
         Frames.make(names=["a.png", "b.png"], sizes=[[40, 30]] * 2, clips=[1, 1], times=[0, 0.1]),
         [0, 1],
         boxes=[[-5, 0, 25, 30], [np.nan] * 4],
-        joints=joints,
+        keypoints=keypoints,
         scores=[0.5, np.nan],
         tracks=[4, 4],
         species=[7, -1],
@@ -197,7 +197,7 @@ def test_yolo_files_are_what_ultralytics_reads(dog: PoseTable, tmp_path: Path) -
     values = np.array(numbers, float)
     assert values[:4].tolist() == [0.25, 0.5, 0.5, 1]  # cut at the left edge
     assert values[4:10].tolist() == pytest.approx([0.25, 1 / 6, 2, 0.5, 0.5, 1])
-    assert values[10:].max() == 0  # the third joint lies outside
+    assert values[10:].max() == 0  # the third keypoint lies outside
     text = " ".join(losses)
     for part in (
         "Track numbers lost, as YOLO pose has none: 2.",
@@ -208,8 +208,8 @@ def test_yolo_files_are_what_ultralytics_reads(dog: PoseTable, tmp_path: Path) -
         "Frames whose clip only their name still tells: 2.",
         "Frames whose time is lost: 2.",
         "Boxes that reach out of their image, cut at its edge: 1.",
-        "Joints left out, as they lie out of their image: 2.",
-        "Animals without a box that got one around their joints: 1.",
+        "Keypoints left out, as they lie out of their image: 2.",
+        "Animals without a box that got one around their keypoints: 1.",
         "Limbs, sigmas, image and annotation ids are lost",
     ):
         assert part in text
@@ -319,5 +319,5 @@ def test_real_clips(to: str, shared: Path, tmp_path: Path) -> None:
     convert(source, tmp_path / "new", to, "link")
     before, after = read_annotations(source), read_annotations(tmp_path / "new")
     np.testing.assert_allclose(after.boxes, before.boxes, atol=1e-4)
-    np.testing.assert_array_equal(after.joints, before.joints)
+    np.testing.assert_array_equal(after.keypoints, before.keypoints)
     assert after.frames.names.tolist() == before.frames.names.tolist()

@@ -17,12 +17,12 @@ def read(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_one_row_a_joint(tmp_path: Path) -> None:
+def test_one_row_a_keypoint(tmp_path: Path) -> None:
     table = PoseTable.make(
         Frames.make(2, indices=[0, 1], times=[0, 1 / 30]),
         [1, 0, 1],
         boxes=[[1, 2, 3, 4], [5.12345, 6, 7, 8], [9, 9, 9, 9]],
-        joints=[[[1, 2, 0.5], [3.33333, 4, 0.25]]] * 2 + [[[0, 0, 0], [1, 1, 1]]],
+        keypoints=[[[1, 2, 0.5], [3.33333, 4, 0.25]]] * 2 + [[[0, 0, 0], [1, 1, 1]]],
         scores=[0.5, 0.25, 1],
         tracks=[2, 1, 1],
         species=[4, 4, 4],
@@ -31,7 +31,7 @@ def test_one_row_a_joint(tmp_path: Path) -> None:
     )
     write_csv(table, tmp_path / "clip.csv")
     rows = read(tmp_path / "clip.csv")
-    assert [(row["frame"], row["track_id"], row["joint"]) for row in rows] == [
+    assert [(row["frame"], row["track_id"], row["keypoint"]) for row in rows] == [
         ("0", "1", "nose"),
         ("0", "1", "tail"),
         ("1", "1", "nose"),
@@ -49,27 +49,27 @@ def test_one_row_a_joint(tmp_path: Path) -> None:
         "y": "6.0",
         "width": "7.0",
         "height": "8.0",
-        "joint": "tail",
-        "joint_x": "3.333",
-        "joint_y": "4.0",
-        "joint_score": "0.25",
+        "keypoint": "tail",
+        "keypoint_x": "3.333",
+        "keypoint_y": "4.0",
+        "keypoint_score": "0.25",
     }
     assert rows[5]["time"] == "0.033333"
     unseen = rows[2]
-    assert (unseen["joint_x"], unseen["joint_y"], unseen["joint_score"]) == ("", "", "0.0")
+    assert (unseen["keypoint_x"], unseen["keypoint_y"], unseen["keypoint_score"]) == ("", "", "0.0")
 
 
 def test_what_is_unknown_is_empty_and_images_are_named(tmp_path: Path) -> None:
     frames = Frames.make(names=["a, b.jpg"])
-    table = PoseTable.make(frames, [0], joints=np.ones((1, 2, 3)), skeleton=SKELETON)
+    table = PoseTable.make(frames, [0], keypoints=np.ones((1, 2, 3)), skeleton=SKELETON)
     write_csv(table, tmp_path / "poses.csv")
     row = read(tmp_path / "poses.csv")[0]
     known = {name: value for name, value in row.items() if value}
     assert known == {
-        "joint": "nose",
-        "joint_x": "1.0",
-        "joint_y": "1.0",
-        "joint_score": "1.0",
+        "keypoint": "nose",
+        "keypoint_x": "1.0",
+        "keypoint_y": "1.0",
+        "keypoint_score": "1.0",
         "image": "a, b.jpg",
     }
 

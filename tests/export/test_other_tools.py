@@ -21,14 +21,14 @@ def tracks() -> PoseTable:
     there = np.ones((12, 3), bool)
     there[:3, 2] = there[4, 1] = False
     frame, place = np.nonzero(there)
-    joints = rng.random((len(frame), 17, 3)) * [640, 360, 0.9] + [0, 0, 0.05]
-    joints[rng.random((len(frame), 17)) < 0.2] = 0
+    keypoints = rng.random((len(frame), 17, 3)) * [640, 360, 0.9] + [0, 0, 0.05]
+    keypoints[rng.random((len(frame), 17)) < 0.2] = 0
     sizes = np.tile([640, 360], (12, 1))
     return PoseTable.make(
         Frames.make(indices=np.arange(12), times=np.arange(12) / 30, sizes=sizes),
         frame,
         boxes=np.column_stack([place * 100, frame * 5, *np.full((2, len(frame)), 60)]),
-        joints=joints,
+        keypoints=keypoints,
         scores=rng.random(len(frame)),
         tracks=np.array(TRACKS)[place],
         root=Path("clip.mp4"),
@@ -36,21 +36,21 @@ def tracks() -> PoseTable:
 
 
 def expected(table: PoseTable, track: int) -> np.ndarray:
-    """(frames, joints, 3), NaN where there is no joint."""
+    """(frames, keypoints, 3), NaN where there is no keypoint."""
     values = np.full((len(table.frames), 17, 3), np.nan)
     rows = table.tracks == track
-    joints = table.joints[rows]
-    values[table.frame[rows]] = np.where(joints[:, :, 2:] > 0, joints, np.nan)
+    keypoints = table.keypoints[rows]
+    values[table.frame[rows]] = np.where(keypoints[:, :, 2:] > 0, keypoints, np.nan)
     return values
 
 
 def of_movement(data: Any, individual: int, names: tuple[str, ...]) -> np.ndarray:
     """The same of a data set of movement, whose dimensions have changed their names over time."""
-    joints = next(name for name in data.dims if name.startswith("keypoint"))
+    keypoints = next(name for name in data.dims if name.startswith("keypoint"))
     animals = next(name for name in data.dims if name.startswith("individual"))
-    data = data.isel({animals: individual}).sel({joints: list(names)})
-    position = data.position.transpose("time", joints, "space").values
-    scores = data.confidence.transpose("time", joints).values
+    data = data.isel({animals: individual}).sel({keypoints: list(names)})
+    position = data.position.transpose("time", keypoints, "space").values
+    scores = data.confidence.transpose("time", keypoints).values
     scores = np.where(np.isnan(position[..., 0]), np.nan, scores)  # 0 in SLEAP's files
     return np.concatenate([position, scores[..., None]], axis=2)
 
@@ -119,7 +119,7 @@ def test_deeplabcut_labels_are_named_by_folder_and_image(tmp_path: Path) -> None
     pandas = pytest.importorskip("pandas", reason="needs pandas")
     pytest.importorskip("tables", reason="needs PyTables")
     frames = Frames.make(names=["clip/img1.png", "clip/img2.png"])
-    table = PoseTable.make(frames, [1], joints=np.full((1, 17, 3), 2.0))
+    table = PoseTable.make(frames, [1], keypoints=np.full((1, 17, 3), 2.0))
     frame = pandas.read_hdf(write(table, "dlc", tmp_path, "CollectedData_"))
     assert frame.index.tolist() == [("labeled-data", "clip", f"img{i}.png") for i in (1, 2)]
     assert set(frame.columns.get_level_values("coords")) == {"x", "y"}
@@ -145,9 +145,9 @@ def test_pycocotools_reads_both_coco_files(tracks: PoseTable, tmp_path: Path) ->
     assert len(found.anns) == len(truth.anns) == len(tracks)
     for row, number in enumerate(sorted(truth.anns)):
         label = np.array(truth.anns[number]["keypoints"]).reshape(17, 3)
-        shown = tracks.joints[row, :, 2] > 0
+        shown = tracks.keypoints[row, :, 2] > 0
         assert label[:, 2].tolist() == np.where(shown, 2, 0).tolist()
-        np.testing.assert_allclose(label[shown, :2], tracks.joints[row, shown, :2], atol=1e-3)
+        np.testing.assert_allclose(label[shown, :2], tracks.keypoints[row, shown, :2], atol=1e-3)
     assert truth.imgs[1]["file_name"] == "frame_000000.png"
 
 

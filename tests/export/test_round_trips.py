@@ -31,7 +31,7 @@ def skeletons(draw: st.DrawFn) -> Skeleton:
 
 @st.composite
 def tracked(draw: st.DrawFn, most: int = 5) -> PoseTable:
-    """Predictions of a video: tracks that begin late, have gaps, miss joints."""
+    """Predictions of a video: tracks that begin late, have gaps, miss keypoints."""
     seed = draw(st.integers(0, 2**32 - 1))
     rng = np.random.default_rng(seed)
     skeleton = draw(skeletons())
@@ -43,10 +43,12 @@ def tracked(draw: st.DrawFn, most: int = 5) -> PoseTable:
         there[: rng.integers(count), place] = False
     there[-1] = True
     frame, place = np.nonzero(there)
-    joints = rng.random((len(frame), len(skeleton), 3)) * [1920, 1080, 1]
-    joints[:, :, 2] = np.maximum(joints[:, :, 2], 0.01)
-    joints[rng.random(joints.shape[:2]) < 0.3] = 0
-    joints[:, 0, 2] = np.maximum(joints[:, 0, 2], 0.5)  # DeepLabCut has no animal without joints
+    keypoints = rng.random((len(frame), len(skeleton), 3)) * [1920, 1080, 1]
+    keypoints[:, :, 2] = np.maximum(keypoints[:, :, 2], 0.01)
+    keypoints[rng.random(keypoints.shape[:2]) < 0.3] = 0
+    keypoints[:, 0, 2] = np.maximum(
+        keypoints[:, 0, 2], 0.5
+    )  # DeepLabCut has no animal without keypoints
     return PoseTable.make(
         Frames.make(
             indices=np.arange(count),
@@ -55,7 +57,7 @@ def tracked(draw: st.DrawFn, most: int = 5) -> PoseTable:
         ),
         frame,
         boxes=np.column_stack([rng.random((len(frame), 2)) * 100, np.full((len(frame), 2), 50)]),
-        joints=joints,
+        keypoints=keypoints,
         scores=rng.random(len(frame)),
         tracks=np.array(numbers)[place],
         skeleton=skeleton,
@@ -70,13 +72,13 @@ def keyed(table: PoseTable) -> dict[tuple[int, int], int]:
 
 
 def assert_same(found: PoseTable, table: PoseTable, atol: float, tracks: bool = True) -> None:
-    """The same joints for the same animals in the same frames."""
+    """The same keypoints for the same animals in the same frames."""
     assert found.skeleton.names == table.skeleton.names
     if not tracks:
         found = PoseTable.make(
             found.frames,
             found.frame,
-            joints=found.joints,
+            keypoints=found.keypoints,
             tracks=np.full(len(found), table.tracks[0]),
             skeleton=found.skeleton,
         )
@@ -84,8 +86,8 @@ def assert_same(found: PoseTable, table: PoseTable, atol: float, tracks: bool = 
     assert new.keys() == old.keys()
     assert len(new) == len(found)
     rows = [new[key] for key in old]
-    joints = np.where(table.joints[:, :, 2:] > 0, table.joints, 0)
-    np.testing.assert_allclose(found.joints[rows], joints, rtol=0, atol=atol)
+    keypoints = np.where(table.keypoints[:, :, 2:] > 0, table.keypoints, 0)
+    np.testing.assert_allclose(found.keypoints[rows], keypoints, rtol=0, atol=atol)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +98,7 @@ def test_names_of_animals_come_back(format: str, module: str, tmp_path: Path) ->
     table = PoseTable.make(
         Frames.make(indices=[0]),
         [0, 0, 0],
-        joints=np.full((3, 17, 3), 0.5),
+        keypoints=np.full((3, 17, 3), 0.5),
         tracks=[2, 3, 7],
         names={2: "Flora", 3: "Bella, the old"},
         root=Path("clip.mp4"),
@@ -141,11 +143,11 @@ def crowd() -> PoseTable:
     there = np.ones((10, 53), bool)
     there[:5, 43:] = False
     frame, track = np.nonzero(there)
-    joints = rng.random((len(frame), 17, 3)) * [1280, 720, 0.9] + [0, 0, 0.05]
-    joints[rng.random((len(frame), 17)) < 0.2] = 0
+    keypoints = rng.random((len(frame), 17, 3)) * [1280, 720, 0.9] + [0, 0, 0.05]
+    keypoints[rng.random((len(frame), 17)) < 0.2] = 0
     frames = Frames.make(indices=np.arange(10), times=np.arange(10) / 30)
     scores = rng.random(len(frame))
-    return PoseTable.make(frames, frame, joints=joints, scores=scores, tracks=track + 1)
+    return PoseTable.make(frames, frame, keypoints=keypoints, scores=scores, tracks=track + 1)
 
 
 @pytest.mark.parametrize(
@@ -159,20 +161,20 @@ def test_53_animals(format: str, module: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("module", ["pyarrow"])
 @settings(max_examples=10)
 @given(table=tracked())
-def test_parquet_holds_the_joints(module: str, table: PoseTable) -> None:
+def test_parquet_holds_the_keypoints(module: str, table: PoseTable) -> None:
     pytest.importorskip(module)
     from pyarrow import parquet
 
     with tempfile.TemporaryDirectory() as folder:
         columns = parquet.read_table(write(table, "parquet", folder, "clip")).to_pydict()
-    keys = list(zip(columns["frame"], columns["track_id"], columns["joint"], strict=True))
+    keys = list(zip(columns["frame"], columns["track_id"], columns["keypoint"], strict=True))
     assert len(set(keys)) == len(keys) == len(table) * len(table.skeleton)
     found = dict(
-        zip(keys, zip(columns["joint_x"], columns["joint_score"], strict=True), strict=True)
+        zip(keys, zip(columns["keypoint_x"], columns["keypoint_score"], strict=True), strict=True)
     )
     for row in range(len(table)):
         for name, (x, _, score) in zip(
-            table.skeleton.names, table.joints[row].tolist(), strict=True
+            table.skeleton.names, table.keypoints[row].tolist(), strict=True
         ):
             expected = (x, score) if score > 0 else (None, 0.0)
             assert found[int(table.frame[row]), int(table.tracks[row]), name] == expected
@@ -183,16 +185,16 @@ def test_a_person_s_labels_and_predictions_are_told_apart(tmp_path: Path) -> Non
     pytest.importorskip("sleap_io")
     from aptv2.datasets import read_sleap
 
-    joints = [[[1, 2, 2], [3, 4, 1], [0, 0, 0]], [[5, 6, 0.5], [7, 8, 0.25], [0, 0, 0]]]
+    keypoints = [[[1, 2, 2], [3, 4, 1], [0, 0, 0]], [[5, 6, 0.5], [7, 8, 0.25], [0, 0, 0]]]
     skeleton = Skeleton(("nose", "left_ear", "right_ear"), ((0, 1),))
     frames = Frames.make(indices=[3, 9])
     scores, tracks = [np.nan, 0.75], [2, 5]
     table = PoseTable.make(
-        frames, [0, 1], joints=joints, scores=scores, tracks=tracks, skeleton=skeleton
+        frames, [0, 1], keypoints=keypoints, scores=scores, tracks=tracks, skeleton=skeleton
     )
     path = write(table, "slp", tmp_path, "clip")
     labels = read_annotations(path)
-    assert labels.joints.tolist() == joints[:1]
+    assert labels.keypoints.tolist() == keypoints[:1]
     assert labels.frames.indices.tolist() == [3]
     assert np.isnan(labels.scores).all()
     assert read_sleap(path, predictions=True).tracks.tolist() == [2, 5]
@@ -202,7 +204,7 @@ def test_a_person_s_labels_and_predictions_are_told_apart(tmp_path: Path) -> Non
 
 
 def test_what_sleap_io_corrects_is_read_as_labels(tmp_path: Path) -> None:
-    """A person moves one joint of one animal in SLEAP; the other animals stay predictions."""
+    """A person moves one keypoint of one animal in SLEAP; the other animals stay predictions."""
     sleap_io = pytest.importorskip("sleap_io")
     path = write(crowd(), "slp", tmp_path, "herd")
     labels = sleap_io.load_slp(str(path), open_videos=False)
@@ -216,8 +218,8 @@ def test_what_sleap_io_corrects_is_read_as_labels(tmp_path: Path) -> None:
     labels.save(str(tmp_path / "corrected.slp"), embed=False, verbose=False)
     table = read_annotations(tmp_path / "corrected.slp")
     assert (table.tracks.tolist(), table.frames.indices.tolist()) == ([8], [2])
-    assert table.joints[0, 0].tolist() == [11, 12, 2]
-    assert set(np.unique(table.joints[0, :, 2])) <= {0, 2}
+    assert table.keypoints[0, 0].tolist() == [11, 12, 2]
+    assert set(np.unique(table.keypoints[0, :, 2])) <= {0, 2}
 
 
 def test_images_keep_their_names(tmp_path: Path) -> None:
@@ -227,7 +229,7 @@ def test_images_keep_their_names(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     frames = Frames.make(names=names, clips=[1, 1, 2])
-    table = PoseTable.make(frames, [0, 1, 2], joints=np.full((3, 17, 3), 2.0), root=tmp_path)
+    table = PoseTable.make(frames, [0, 1, 2], keypoints=np.full((3, 17, 3), 2.0), root=tmp_path)
     for format in ("slp", "dlc-csv"):
         found = read_annotations(write(table, format, tmp_path, "labels"))
         prefix = "labeled-data/" if format == "dlc-csv" else ""
@@ -240,10 +242,10 @@ def test_images_keep_their_names(tmp_path: Path) -> None:
 def test_a_video_beside_the_file_is_its_root(tmp_path: Path) -> None:
     pytest.importorskip("sleap_io")
     (tmp_path / "clip.mp4").touch()
-    joints = np.full((1, 17, 3), 0.5)
+    keypoints = np.full((1, 17, 3), 0.5)
     for root in ("/far/away/clip.mp4", r"C:\videos\clip.mp4", "../../clip.mp4"):
         table = PoseTable.make(
-            Frames.make(indices=[4]), [0], joints=joints, scores=[1], root=Path(root)
+            Frames.make(indices=[4]), [0], keypoints=keypoints, scores=[1], root=Path(root)
         )
         assert read_annotations(write(table, "slp", tmp_path, "any")).root == tmp_path / "clip.mp4"
     found = read_annotations(write(table, "dlc-csv", tmp_path, "clip"))

@@ -40,7 +40,7 @@ class BlobDetector:
 
 
 class BlobPose:
-    """Joints along the patch of colour that fills most of a box, from its left to its right.
+    """Keypoints along the patch of colour that fills most of a box, from its left to its right.
 
     `events` are called at the begin of the n-th call, counted from 0.
     """
@@ -57,7 +57,7 @@ class BlobPose:
         self.calls += 1
         self.flips.add(flip)
         masks = channel_masks(frame)
-        joints = np.zeros((len(boxes), 17, 3), np.float32)
+        keypoints = np.zeros((len(boxes), 17, 3), np.float32)
         for row, (x, y, width, height) in enumerate(np.round(boxes).astype(int)):
             x, y = max(x, 0), max(y, 0)
             parts = [mask[y : y + height, x : x + width] for mask in masks]
@@ -66,8 +66,8 @@ class BlobPose:
             if len(columns):
                 chosen = columns[np.linspace(0, len(columns) - 1, 17).astype(int)]
                 heights = np.array([down[right == column].mean() for column in chosen])
-                joints[row] = np.stack([chosen + x, heights + y, np.full(17, 0.9)], axis=1)
-        return joints
+                keypoints[row] = np.stack([chosen + x, heights + y, np.full(17, 0.9)], axis=1)
+        return keypoints
 
 
 class BlobTracker:

@@ -18,7 +18,7 @@ import pytest
 from aptv2.errors import InputError
 from aptv2.inference import track_videos
 from aptv2.inference.cluster import on_ray
-from aptv2.inference.writing import VideoWriter
+from aptv2.video.writer import VideoWriter
 
 FRAMES, CLIPS = 24, 8
 

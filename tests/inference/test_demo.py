@@ -11,7 +11,7 @@ import pytest
 
 from aptv2.errors import InputError
 from aptv2.inference.demo import FPS, FRAMES, HEIGHT, WIDTH, make_demo_clip
-from aptv2.inference.video import open_video
+from aptv2.video.reader import open_video
 
 
 @pytest.fixture(scope="module")

@@ -20,8 +20,9 @@ from aptv2.cli.main import app
 from aptv2.datasets import read_annotations
 from aptv2.errors import InputError
 from aptv2.inference.pipeline import track_video
-from aptv2.models import load_tracker, vitposetrack
-from aptv2.models.ostrack import ViTTracker
+from aptv2.models import load_tracker
+from aptv2.models.trackers import vitposetrack
+from aptv2.models.trackers.vit_tracker import ViTTracker
 from aptv2.weights import write_weights
 
 BOXES = "frame,x,y,width,height\n0,10,10,40,30\n2,60,20,30,30\n"
@@ -48,9 +49,9 @@ def test_poses_of_all_animals(two_animals: SimpleNamespace, boxes: Path, tmp_pat
         dtype="float32",
     )
     assert set(table.tracks) == {1, 2}
-    assert table.joints.shape == (len(table), 17, 3)
+    assert table.keypoints.shape == (len(table), 17, 3)
     assert (table.frame[table.tracks == 2] >= 2).all()
-    assert np.isfinite(table.joints).all()
+    assert np.isfinite(table.keypoints).all()
 
 
 def test_a_tracker_of_ones_own(two_animals: SimpleNamespace, boxes: Path) -> None:
@@ -109,7 +110,7 @@ import os, signal, sys
 import torch
 from aptv2.cli.main import app
 from aptv2.inference import results
-from aptv2.models.ostrack import ViTTracker
+from aptv2.models.trackers.vit_tracker import ViTTracker
 
 def step(self, frame):
     steps.append(frame)
@@ -165,7 +166,7 @@ def test_a_clip_of_one_frame(pose: str, tmp_path: Path) -> None:
     table = track_video(folder, boxes=tmp_path / "boxes.csv", pose=pose, device="cpu", **options)
     assert table.boxes.tolist() == [[10, 10, 30, 20]]
     assert table.scores.tolist() == [1]
-    assert np.isfinite(table.joints).all()
+    assert np.isfinite(table.keypoints).all()
 
 
 @pytest.mark.parametrize(

@@ -21,13 +21,13 @@ from aptv2.tables import Frames, PoseTable
 
 @pytest.fixture
 def labels(make_clip: Callable[..., Path]) -> PoseTable:
-    """A person's joints in frames 3 and 7 of a video of 12."""
-    joints = np.zeros((2, 17, 3))
-    joints[:, :4] = [[10, 11, 2], [20, 21, 2], [30, 12, 1], [12, 31, 2]]
+    """A person's keypoints in frames 3 and 7 of a video of 12."""
+    keypoints = np.zeros((2, 17, 3))
+    keypoints[:, :4] = [[10, 11, 2], [20, 21, 2], [30, 12, 1], [12, 31, 2]]
     return PoseTable.make(
         Frames.make(indices=[3, 5, 7], sizes=[[64, 48]] * 3),
         [0, 2],
-        joints=joints,
+        keypoints=keypoints,
         tracks=[1, 1],
         root=make_clip("clip.mp4", 12),
     )
@@ -42,7 +42,7 @@ def test_only_labelled_frames_are_written(
     assert found.root is not None
     numbers = [frame_number(read_image(found.root / name)) for name in found.frames.names]
     assert numbers == [3, 7]
-    np.testing.assert_array_equal(found.joints, labels.joints)
+    np.testing.assert_array_equal(found.keypoints, labels.keypoints)
 
 
 def test_tracks_corrected_in_sleap_become_a_data_set(labels: PoseTable, tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_tracks_corrected_in_sleap_become_a_data_set(labels: PoseTable, tmp_path
     assert "--video" in refused.stderr
     done = CliRunner().invoke(app, [*command, "--video", str(labels.root)])
     assert done.exit_code == 0, done.output
-    np.testing.assert_array_equal(read_annotations(tmp_path / "out").joints, labels.joints)
+    np.testing.assert_array_equal(read_annotations(tmp_path / "out").keypoints, labels.keypoints)
 
 
 @pytest.mark.parametrize(

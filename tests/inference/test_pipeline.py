@@ -24,7 +24,7 @@ from aptv2.inference.batch import track_videos
 from aptv2.inference.pipeline import Interrupted, track_video
 from aptv2.inference.progress import Stop
 from aptv2.models import load_pose_model
-from aptv2.models.zoo import EMBEDDED
+from aptv2.models.load import EMBEDDED
 from aptv2.tables import PoseTable
 
 Clip = Callable[..., SimpleNamespace]
@@ -41,7 +41,7 @@ def centres(table: PoseTable, track: int) -> dict[int, np.ndarray]:
 def assert_same(first: PoseTable, second: PoseTable) -> None:
     np.testing.assert_array_equal(first.frame, second.frame)
     np.testing.assert_array_equal(first.tracks, second.tracks)
-    for name in ("boxes", "joints", "scores"):
+    for name in ("boxes", "keypoints", "scores"):
         np.testing.assert_allclose(getattr(first, name), getattr(second, name), atol=1e-3)
     np.testing.assert_allclose(first.frames.times, second.frames.times, atol=1e-5)
 
@@ -88,8 +88,8 @@ def test_animals_are_found_followed_and_posed(
             np.testing.assert_allclose(centre, two_animals.truth[frame][colour], atol=3)
     first = table.rows_of(0)[0]
     box = table.boxes[first]
-    np.testing.assert_allclose(table.joints[first, 0, 0], box[0], atol=1)
-    np.testing.assert_allclose(table.joints[first, 16, 0], box[0] + box[2], atol=2)
+    np.testing.assert_allclose(table.keypoints[first, 0, 0], box[0], atol=1)
+    np.testing.assert_allclose(table.keypoints[first, 16, 0], box[0] + box[2], atol=2)
 
 
 def test_animals_that_cross_keep_their_numbers(animal_clip: Clip, blobs: Networks) -> None:
@@ -139,18 +139,18 @@ def test_options_leave_out_and_pass_on(
     assert blobs["pose"].flips == {True}
 
 
-def test_smoothing_steadies_joints_and_is_off_by_default(
+def test_smoothing_steadies_keypoints_and_is_off_by_default(
     animal_clip: Clip, blobs: Networks
 ) -> None:
     clip = animal_clip({"red": ((70, 50), (75, 50), 0, 59)}, 60)
     rough, smooth = (track_video(clip.path, smooth=s, **blobs) for s in (False, True))
 
     def tremble(table: PoseTable) -> float:
-        return float(np.abs(np.diff(table.joints[:, :, :2], n=2, axis=0)).mean())
+        return float(np.abs(np.diff(table.keypoints[:, :, :2], n=2, axis=0)).mean())
 
     assert tremble(smooth) < 0.65 * tremble(rough)
-    assert np.abs(smooth.joints[..., :2] - rough.joints[..., :2]).max() < 3
-    np.testing.assert_array_equal(smooth.joints[..., 2], rough.joints[..., 2])
+    assert np.abs(smooth.keypoints[..., :2] - rough.keypoints[..., :2]).max() < 3
+    np.testing.assert_array_equal(smooth.keypoints[..., 2], rough.keypoints[..., 2])
 
 
 def test_a_folder_of_images_is_a_video(

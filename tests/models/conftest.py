@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from aptv2.models.lite.network import LiteNetwork
-from aptv2.models.pose import IMAGENET_MEAN, IMAGENET_STD
+from aptv2.models.pose.base import IMAGENET_MEAN, IMAGENET_STD
 
 
 def random_statistics(module: nn.Module, seed: int = 0) -> nn.Module:
@@ -56,7 +56,7 @@ def paint() -> Callable[[tuple[int, int], list[float]], np.ndarray]:
 
 
 class Sight(nn.Module):
-    """A body that passes pictures on as they are, one parameter for device and number type."""
+    """A backbone that passes pictures on as they are, one parameter for device and dtype."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -47,7 +47,7 @@ def red_detector(
     network: LiteNetwork, sight: type[nn.Module], red_corners: Callable[[Tensor], Tensor]
 ) -> LiteDetector:
     detector = LiteDetector(network)
-    detector.body, detector.head = sight(), RedDetection(red_corners)
+    detector.backbone, detector.head = sight(), RedDetection(red_corners)
     return detector
 
 

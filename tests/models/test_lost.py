@@ -10,7 +10,7 @@ import pytest
 
 import aptv2
 from aptv2.errors import InputError
-from aptv2.models.tracker import GROWTH, LARGEST, LOST, PATIENCE, Found, Tracker
+from aptv2.models.trackers.base import GROWTH, LARGEST, LOST, PATIENCE, Found, Tracker
 
 FRAME = np.zeros((240, 320, 3), np.uint8)
 BOX = [100, 80, 40, 30]

@@ -19,13 +19,13 @@ from aptv2.cli.main import app
 from aptv2.errors import InputError
 from aptv2.images import read_image
 from aptv2.models import load_pose_model, onnx_export
-from aptv2.models.heads import HeatmapHead
-from aptv2.models.onnx import METADATA, OnnxPose
+from aptv2.models.backbones.vit import VisionTransformer
+from aptv2.models.heads.heatmap import HeatmapHead
+from aptv2.models.load import EMBEDDED
 from aptv2.models.onnx_export import export_onnx, export_weights
-from aptv2.models.paper import HeatmapPose
-from aptv2.models.pose import PoseModel
-from aptv2.models.vit import VisionTransformer
-from aptv2.models.zoo import EMBEDDED
+from aptv2.models.pose.base import PoseModel
+from aptv2.models.pose.heatmap import HeatmapPose
+from aptv2.models.pose.onnx import METADATA, OnnxPose
 from aptv2.skeleton import ANIMAL17, Skeleton
 
 onnx = pytest.importorskip("onnx", reason="needs the extra onnx")
@@ -39,7 +39,7 @@ THREE = Skeleton(("left_ear", "right_ear", "nose"), limbs=((0, 2),), sigmas=(0.1
 
 
 class Conv(nn.Module):
-    """A body of one layer."""
+    """A backbone of one layer."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,10 +52,10 @@ class Conv(nn.Module):
 def small(udp: bool, skeleton: Skeleton = ANIMAL17) -> HeatmapPose:
     """A small network: a transformer, or a layer of convolution, and the paper's head."""
     torch.manual_seed(0)
-    body = VisionTransformer(SIZE, 32, 2, 2) if udp else Conv()
+    backbone = VisionTransformer(SIZE, 32, 2, 2) if udp else Conv()
     head = HeatmapHead(32 if udp else 8, len(skeleton), 2 if udp else 0)
     nn.init.normal_(head.final_layer.weight)
-    return HeatmapPose(body, head, SIZE, skeleton, udp).eval().requires_grad_(False)
+    return HeatmapPose(backbone, head, SIZE, skeleton, udp).eval().requires_grad_(False)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def lite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small network with three joints, as a convolution network of the paper."""
+    """A small network with three keypoints, as a convolution network of the paper."""
     path = tmp_path_factory.mktemp("onnx") / "small.onnx"
     export_onnx(small(udp=False, skeleton=THREE), "res50", path)
     return path
@@ -80,7 +80,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("udp", [True, False])
 def test_it_is_the_same_network(udp: bool, tmp_path: Path) -> None:
-    """Heatmaps of any number of pictures, conventions, and joints in the frame."""
+    """Heatmaps of any number of pictures, conventions, and keypoints in the frame."""
     model = small(udp)
     assert 0 < export_onnx(model, "vitpose_b", tmp_path / "net.onnx") < 1e-4
     found = load_pose_model(str(tmp_path / "net.onnx"), device="cpu")
@@ -91,10 +91,10 @@ def test_it_is_the_same_network(udp: bool, tmp_path: Path) -> None:
         expected = model(images)
         assert (found(images) - expected).abs().max() < 1e-4 * expected.std()
     for flip in (False, True):
-        joints = found.predict(FRAME, BOXES, flip)
+        keypoints = found.predict(FRAME, BOXES, flip)
         # UDP's fit to the flat peaks of noise magnifies float32's noise.
         expected = model.predict(FRAME, BOXES, flip)
-        np.testing.assert_allclose(joints, expected, atol=0.1 if udp else 0.01)
+        np.testing.assert_allclose(keypoints, expected, atol=0.1 if udp else 0.01)
     assert found.predict(FRAME, BOXES[:0]).shape == (0, 17, 3)
 
 
@@ -106,7 +106,7 @@ def test_lite(lite: Path) -> None:
     )
 
 
-def test_other_joints(exported: Path) -> None:
+def test_other_keypoints(exported: Path) -> None:
     model = load_pose_model("res50", exported)
     assert model.skeleton == THREE
     assert model.predict(FRAME, BOXES).shape == (3, 3, 3)
@@ -145,7 +145,7 @@ def test_track(lite: Path, make_clip: Callable[..., Path], tmp_path: Path) -> No
     )
     assert len(found) == 6
     np.testing.assert_array_equal(found.boxes, expected.boxes)
-    np.testing.assert_allclose(found.joints[..., 2], expected.joints[..., 2], atol=0.1)
+    np.testing.assert_allclose(found.keypoints[..., 2], expected.keypoints[..., 2], atol=0.1)
 
 
 def test_test(lite: Path, small_release: Path, tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ class TestNotWritten:
                 return [images[:, :, ::4, ::4].repeat(1, 3, 1, 1)[:, :8] + step]
 
         model = small(udp=False)
-        model.body = Changed()
+        model.backbone = Changed()
         path = tmp_path / "net.onnx"
         path.write_text("old")
         with pytest.raises(InputError, match=r"net\.onnx: not written, .* differ from torch's"):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from aptv2.models.lite.detection import STRIDE, cell_centres
 from aptv2.models.lite.network import LiteNetwork
 from aptv2.models.lite.tracker import SURE, TRUSTED, LiteTracker, square_frames
-from aptv2.models.tracker import GROWTH, LARGEST, LOST, SEARCH_SIZE
+from aptv2.models.trackers.base import GROWTH, LARGEST, LOST, SEARCH_SIZE
 
 SIZE = (240, 320)
 SEEN, UNSEEN = 3.0, -6.0  # logits
@@ -75,7 +75,7 @@ def red_tracker(
     network: LiteNetwork, sight: type[nn.Module], red_corners: Callable[[Tensor], Tensor]
 ) -> LiteTracker:
     tracker = LiteTracker(network)
-    tracker.body, tracker.head = sight(), RedTracking(red_corners)
+    tracker.backbone, tracker.head = sight(), RedTracking(red_corners)
     tracker.detection = OneDetection()
     return tracker
 

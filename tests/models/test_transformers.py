@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from aptv2.models.heads import HeatmapHead
-from aptv2.models.paper import HeatmapPose, build
-from aptv2.models.vit import VisionTransformer
+from aptv2.models.backbones.vit import VisionTransformer
+from aptv2.models.heads.heatmap import HeatmapHead
+from aptv2.models.pose.heatmap import HeatmapPose, build
 from aptv2.skeleton import ANIMAL17
 from aptv2.weights.experts import EXPERTS, select_expert
 from aptv2.weights.huggingface import from_huggingface
@@ -23,11 +23,11 @@ def theirs(**settings: object) -> nn.Module:
     """Their network with weights as training leaves them: no norm or bias is at its start."""
     small = {"hidden_size": WIDTH, "num_hidden_layers": DEPTH, "num_attention_heads": HEADS}
     settings = {"image_size": SIZE, **small, **settings}
-    body = transformers.VitPoseBackboneConfig(
+    backbone = transformers.VitPoseBackboneConfig(
         **settings, out_indices=[settings["num_hidden_layers"]]
     )
     config = transformers.VitPoseConfig(
-        backbone_config=body, use_simple_decoder=False, num_labels=17
+        backbone_config=backbone, use_simple_decoder=False, num_labels=17
     )
     torch.manual_seed(0)
     model = transformers.VitPoseForPoseEstimation(config)
@@ -44,8 +44,8 @@ def theirs(**settings: object) -> nn.Module:
 
 
 def ours() -> HeatmapPose:
-    body = VisionTransformer(SIZE, WIDTH, DEPTH, HEADS)
-    return HeatmapPose(body, HeatmapHead(WIDTH, 17, 2), SIZE, ANIMAL17, udp=True).eval()
+    backbone = VisionTransformer(SIZE, WIDTH, DEPTH, HEADS)
+    return HeatmapPose(backbone, HeatmapHead(WIDTH, 17, 2), SIZE, ANIMAL17, udp=True).eval()
 
 
 def assert_equal(found: torch.Tensor, expected: torch.Tensor) -> None:
@@ -103,5 +103,5 @@ def test_every_expert_of_vitpose_plus_plus(images: torch.Tensor) -> None:
 
 
 def _head(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """All 17 heatmaps, also for experts with fewer joints: their network has one head for all."""
+    """All 17 heatmaps, also for experts with fewer keypoints: one head serves all."""
     return {name: each for name, each in tensors.items() if name.startswith("head.final_layer.")}

@@ -12,12 +12,13 @@ import torch
 import aptv2
 from aptv2 import crops
 from aptv2.errors import InputError
-from aptv2.models import paper, vitposetrack
-from aptv2.models.ostrack import ViTTracker, _joints_inside, crop_squares
-from aptv2.models.pose import normalise
-from aptv2.models.vit import PatchEmbed
-from aptv2.models.vitposetrack import SharedPose, ViTPoseTrack
-from aptv2.models.vittrack import Body
+from aptv2.models.backbones.vit import PatchEmbed
+from aptv2.models.pose import heatmap as paper
+from aptv2.models.pose.base import normalise
+from aptv2.models.trackers import vitposetrack
+from aptv2.models.trackers.vit_tracker import ViTTracker, _keypoints_inside, crop_squares
+from aptv2.models.trackers.vitposetrack import SharedPose, ViTPoseTrack
+from aptv2.models.trackers.vittrack import Backbone
 from aptv2.skeleton import ANIMAL17
 from aptv2.weights import load_initial_tracker_weights, write_weights
 
@@ -28,8 +29,8 @@ BOX = np.array([[120.0, 80, 60, 48]])
 @pytest.fixture(scope="module")
 def network() -> ViTPoseTrack:
     torch.manual_seed(0)
-    body = Body(PatchEmbed(48, padding=0), 48, depth=2, heads=4, drop_path=0.0)
-    return ViTPoseTrack(body, 48, ANIMAL17, overlap=2).eval().requires_grad_(False)
+    backbone = Backbone(PatchEmbed(48, padding=0), 48, depth=2, heads=4, drop_path=0.0)
+    return ViTPoseTrack(backbone, 48, ANIMAL17, overlap=2).eval().requires_grad_(False)
 
 
 @pytest.fixture(scope="module")
@@ -62,13 +63,13 @@ class TestShapes:
         with torch.device("meta"):
             parts = dict(vitposetrack.build(name).named_parameters())
         owners = {name.split(".")[0] for name in parts}
-        assert owners == {"body", "positions", "centre", "pose"}
-        shared = sum(p.numel() for key, p in parts.items() if key.startswith("body."))
+        assert owners == {"backbone", "positions", "centre", "pose"}
+        shared = sum(p.numel() for key, p in parts.items() if key.startswith("backbone."))
         assert round(shared / sum(p.numel() for p in parts.values()), 2) == share
 
 
 class TestFused:
-    def test_joints_lie_in_the_animals_own_place(
+    def test_keypoints_lie_in_the_animals_own_place(
         self, network: ViTPoseTrack, frames: list[np.ndarray]
     ) -> None:
         network = copy.deepcopy(network)
@@ -77,13 +78,13 @@ class TestFused:
         tracker.start(frames[0], np.concatenate([BOX, BOX - [30, 20, 0, 0]]))
         for frame in frames[1:]:
             found = tracker.step(frame)[0]
-            assert tracker.joints.shape == (2, 17, 3)
-            assert tracker.joints.dtype == np.float32
-        assert np.isfinite(tracker.joints).all()
+            assert tracker.keypoints.shape == (2, 17, 3)
+            assert tracker.keypoints.dtype == np.float32
+        assert np.isfinite(tracker.keypoints).all()
         assert (found[:, :2] > 0).all()
         assert (found[:, :2] + found[:, 2:] < SIZE[::-1]).all()
         middle = found[:, :2] + found[:, 2:] / 2
-        away = np.abs(tracker.joints[..., :2] - middle[:, None])
+        away = np.abs(tracker.keypoints[..., :2] - middle[:, None])
         assert (away < found[:, None, 2:] * crops.PADDING / 2 + 3).all()  # a heatmap's cell
 
     def test_a_peak_in_the_search_is_there_in_the_frame(self) -> None:
@@ -98,8 +99,8 @@ class TestFused:
         heatmaps[0, :] = blob
         heatmaps[0, 3, 2, 2] = 9  # another animal's, far outside this one's box
         shares = torch.tensor([[0.5, 0.5, 0.25, 0.25]])
-        joints = _joints_inside(heatmaps, shares).numpy()
-        found = crops.transform(crops.invert(matrices), joints)
+        keypoints = _keypoints_inside(heatmaps, shares).numpy()
+        found = crops.transform(crops.invert(matrices), keypoints)
         np.testing.assert_allclose(found[0, :, :2], np.broadcast_to(place[0], (17, 2)), atol=0.5)
 
 
@@ -122,7 +123,7 @@ class TestLoading:
             aptv2.load_pose_model("vitpose_b", path)
 
     @pytest.mark.slow
-    def test_a_vitpose_as_the_initial_body(self, tmp_path: Path) -> None:
+    def test_a_vitpose_as_the_initial_backbone(self, tmp_path: Path) -> None:
         """Its poses are the ViTPose's own from the start."""
         torch.manual_seed(0)
         vitpose = paper.build("vitpose_b").eval()
@@ -138,5 +139,7 @@ class TestLoading:
         assert (found - expected).abs().max() <= 1e-4 * expected.std()
         assert all(torch.equal(v, centre[k]) for k, v in network.centre.state_dict().items())
         large = vitposetrack.build("vitposetrack_s")
-        with pytest.raises(InputError, match="ViTPose-B, whose body is not that of ViTPoseTrack-S"):
+        with pytest.raises(
+            InputError, match="ViTPose-B, whose backbone is not that of ViTPoseTrack-S"
+        ):
             load_initial_tracker_weights(large, "vitposetrack_s", path)

@@ -20,11 +20,17 @@ from torch import Tensor
 import aptv2
 from aptv2 import crops
 from aptv2.errors import InputError
-from aptv2.models import zoo
-from aptv2.models.ostrack import ViTTracker, box_shares, crop_sides, crop_squares, frame_boxes
-from aptv2.models.tracker import LOST
-from aptv2.models.vit import PatchEmbed
-from aptv2.models.vittrack import Body, ViTTrack
+from aptv2.models import load as zoo
+from aptv2.models.backbones.vit import PatchEmbed
+from aptv2.models.trackers.base import LOST
+from aptv2.models.trackers.vit_tracker import (
+    ViTTracker,
+    box_shares,
+    crop_sides,
+    crop_squares,
+    frame_boxes,
+)
+from aptv2.models.trackers.vittrack import Backbone, ViTTrack
 from aptv2.weights.files import load_weights
 from aptv2.weights.ostrack import from_ostrack
 
@@ -74,7 +80,7 @@ def official(shared: Path) -> dict[str, tuple[int, ...]]:
 
 
 def narrow() -> ViTTrack:
-    return ViTTrack(Body(PatchEmbed(WIDTH, padding=0), WIDTH, DEPTH, HEADS, 0.0), WIDTH)
+    return ViTTrack(Backbone(PatchEmbed(WIDTH, padding=0), WIDTH, DEPTH, HEADS, 0.0), WIDTH)
 
 
 class Reference:
@@ -317,7 +323,7 @@ class TestManyAnimals:
         whole, parts = ViTTracker(network), ViTTracker(network)
         whole.start(frames[0], np.array(BOXES))
         expected = whole.step(frames[1])
-        monkeypatch.setattr("aptv2.models.ostrack.CPU_BATCH", 3)
+        monkeypatch.setattr("aptv2.models.trackers.vit_tracker.CPU_BATCH", 3)
         parts.start(frames[0], np.array(BOXES))
         for each, other in zip(parts.step(frames[1]), expected, strict=True):
             np.testing.assert_allclose(each, other, atol=1e-3)

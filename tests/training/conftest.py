@@ -15,8 +15,8 @@ from PIL import Image
 
 from aptv2.skeleton import ANIMAL17
 from aptv2.tables import Frames, PoseTable
+from aptv2.training.data.pose import Images
 from aptv2.training.recipes import Augmentation
-from aptv2.training.samples import Images
 
 WIDTH, HEIGHT = 160, 120
 
@@ -42,14 +42,14 @@ def _draw(image: np.ndarray, box: np.ndarray, fill: np.ndarray) -> None:
     image[y : y + h + 1, x : x + w + 1] = fill
 
 
-def _joints(box: np.ndarray) -> np.ndarray:
-    """Joints (17, 3) on a grid inside a box."""
+def _keypoints(box: np.ndarray) -> np.ndarray:
+    """Keypoints (17, 3) on a grid inside a box."""
     x, y, w, h = box
     number = np.arange(17)
     places = np.stack([(number % 5 + 0.5) / 5, (number // 5 + 0.5) / 4], axis=1)
-    joints = np.full((17, 3), 2, np.float32)
-    joints[:, :2] = np.round([x, y] + places * [w, h])
-    return joints
+    keypoints = np.full((17, 3), 2, np.float32)
+    keypoints[:, :2] = np.round([x, y] + places * [w, h])
+    return keypoints
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +62,7 @@ def plain() -> Augmentation:
 def paint_table(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Painted]:
     """Makes images with one rectangle for each box, each of its own colour, on black.
 
-    `boxes` has a list of boxes an image. With `dots` every joint is a spot of its own colour.
+    `boxes` has a list of boxes an image. With `dots` every keypoint is a spot of its own colour.
     """
 
     def make(
@@ -78,13 +78,13 @@ def paint_table(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Paint
         # In a clip the one animal keeps its colour.
         numbers = np.arange(len(flat)) if clips is None else np.array(clips)[frame]
         colours = np.array([colour(number, max(len(flat), 3)) for number in numbers])
-        joints = np.array([_joints(box) for box in flat], np.float32).reshape(-1, 17, 3)
+        keypoints = np.array([_keypoints(box) for box in flat], np.float32).reshape(-1, 17, 3)
         for number in range(len(boxes)):
             image = np.zeros((size[1], size[0], 3), np.uint8)
             for row in np.flatnonzero(np.array(frame) == number):
                 if dots:
-                    for joint, (x, y) in enumerate(joints[row, :, :2].astype(int)):
-                        image[y - 2 : y + 3, x - 2 : x + 3] = colour(joint)
+                    for keypoint, (x, y) in enumerate(keypoints[row, :, :2].astype(int)):
+                        image[y - 2 : y + 3, x - 2 : x + 3] = colour(keypoint)
                 else:
                     _draw(image, flat[row], colours[row])
             Image.fromarray(image).save(root / f"{number}.png")
@@ -99,7 +99,7 @@ def paint_table(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Paint
             frames,
             frame,
             boxes=flat,
-            joints=joints,
+            keypoints=keypoints,
             tracks=None if clips is None else np.ones(len(flat)),
             root=root,
         )
@@ -119,8 +119,8 @@ def is_colour() -> Callable[..., np.ndarray]:
 
 
 @pytest.fixture(scope="session")
-def joint_colour() -> Callable[[int], np.ndarray]:
-    """The colour of a joint's spot."""
+def keypoint_colour() -> Callable[[int], np.ndarray]:
+    """The colour of a keypoint's spot."""
     return colour
 
 
@@ -135,9 +135,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pixels = rng.integers(0, 60, (HEIGHT, WIDTH, 3), np.uint8)
         box = np.array([20 + 5 * number, 12 + 4 * number, 70, 50], np.float32)
         _draw(pixels, box, np.array([220, 120 + 5 * number, 60]))
-        joints = _joints(box)
-        for joint, (x, y) in enumerate(joints[:, :2].astype(int)):
-            pixels[y - 3 : y + 4, x - 3 : x + 4] = colour(joint)
+        keypoints = _keypoints(box)
+        for keypoint, (x, y) in enumerate(keypoints[:, :2].astype(int)):
+            pixels[y - 3 : y + 4, x - 3 : x + 4] = colour(keypoint)
         name = f"{number}.png"
         Image.fromarray(pixels).save(root / "images" / name)
         images.append({"id": number + 1, "file_name": name, "width": WIDTH, "height": HEIGHT})
@@ -149,7 +149,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 "bbox": box.tolist(),
                 "area": float(box[2] * box[3]),
                 "iscrowd": 0,
-                "keypoints": joints.ravel().tolist(),
+                "keypoints": keypoints.ravel().tolist(),
             }
         )
     category = {"id": 1, "name": "cow", "keypoints": list(ANIMAL17.names), "skeleton": []}

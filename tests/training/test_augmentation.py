@@ -49,49 +49,49 @@ class TestGeometry:
         assert not flip
 
 
-class TestHalfBody:
+class TestHalfBackbone:
     @pytest.fixture
-    def joints(self) -> np.ndarray:
+    def keypoints(self) -> np.ndarray:
         """The front half on the left, the back half on the right."""
-        joints = np.full((17, 3), 2.0, np.float32)
+        keypoints = np.full((17, 3), 2.0, np.float32)
         upper = np.isin(np.arange(17), ANIMAL17.upper)
-        joints[:, 0] = np.where(upper, 10, 100) + np.arange(17)
-        joints[:, 1] = 20 + 2 * np.arange(17)
-        return joints
+        keypoints[:, 0] = np.where(upper, 10, 100) + np.arange(17)
+        keypoints[:, 1] = 20 + 2 * np.arange(17)
+        return keypoints
 
-    def test_one_half_or_the_other(self, rng: np.random.Generator, joints: np.ndarray) -> None:
+    def test_one_half_or_the_other(self, rng: np.random.Generator, keypoints: np.ndarray) -> None:
         upper = np.isin(np.arange(17), ANIMAL17.upper)
         shown = set()
         for _ in range(20):
-            box = augment.half_body(rng, joints, ANIMAL17)
-            middles = [joints[half, :2].mean(axis=0) for half in (upper, ~upper)]
+            box = augment.half_body(rng, keypoints, ANIMAL17)
+            middles = [keypoints[half, :2].mean(axis=0) for half in (upper, ~upper)]
             shown.add(tuple(bool(np.allclose(box[:2] + box[2:] / 2, m)) for m in middles))
         assert shown == {(True, False), (False, True)}
 
-    def test_only_labelled_joints(self, rng: np.random.Generator, joints: np.ndarray) -> None:
-        joints[[*ANIMAL17.upper[4:], 4, 15, 16], 2] = 0
-        joints[joints[:, 2] == 0, :2] = -1000
-        joints[[0, 1], 2] = 2  # nine are left
-        joints[[0, 1], :2] = 5, 25
-        assert (joints[:, 2] > 0).sum() == 9
-        assert all(augment.half_body(rng, joints, ANIMAL17)[0] > 0 for _ in range(10))
+    def test_only_labelled_keypoints(self, rng: np.random.Generator, keypoints: np.ndarray) -> None:
+        keypoints[[*ANIMAL17.upper[4:], 4, 15, 16], 2] = 0
+        keypoints[keypoints[:, 2] == 0, :2] = -1000
+        keypoints[[0, 1], 2] = 2  # nine are left
+        keypoints[[0, 1], :2] = 5, 25
+        assert (keypoints[:, 2] > 0).sum() == 9
+        assert all(augment.half_body(rng, keypoints, ANIMAL17)[0] > 0 for _ in range(10))
 
-    def test_as_large_as_mmpose_has_it(self, joints: np.ndarray) -> None:
-        upper = joints[list(ANIMAL17.upper), :2]
-        front, _ = augment.half_bodies(joints, ANIMAL17)
+    def test_as_large_as_mmpose_has_it(self, keypoints: np.ndarray) -> None:
+        upper = keypoints[list(ANIMAL17.upper), :2]
+        front, _ = augment.half_bodies(keypoints, ANIMAL17)
         np.testing.assert_allclose(front[:2] + front[2:] / 2, upper.mean(axis=0), rtol=1e-6)
         _, extent = crop_frames(front, (256, 256))
         np.testing.assert_allclose(extent[0], 1.5 * np.ptp(upper, axis=0).max(), rtol=1e-6)
 
-    def test_too_few_joints(self, rng: np.random.Generator, joints: np.ndarray) -> None:
+    def test_too_few_keypoints(self, rng: np.random.Generator, keypoints: np.ndarray) -> None:
         lower = [k for k in range(17) if k not in ANIMAL17.upper]
-        joints[lower[2:], 2] = 0  # two of the back half, which is too few for a half
-        boxes = augment.half_bodies(joints, ANIMAL17)
+        keypoints[lower[2:], 2] = 0  # two of the back half, which is too few for a half
+        boxes = augment.half_bodies(keypoints, ANIMAL17)
         assert len(boxes) == 1
         assert boxes[0][0] + boxes[0][2] < 100
-        joints[np.flatnonzero(joints[:, 2])[8:], 2] = 0
-        assert augment.half_body(rng, joints, ANIMAL17) is None
-        assert augment.half_body(rng, joints * 0, ANIMAL17) is None
+        keypoints[np.flatnonzero(keypoints[:, 2])[8:], 2] = 0
+        assert augment.half_body(rng, keypoints, ANIMAL17) is None
+        assert augment.half_body(rng, keypoints * 0, ANIMAL17) is None
 
 
 class TestColour:

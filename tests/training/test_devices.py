@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from aptv2.errors import InputError
-from aptv2.models.zoo import EMBEDDED
+from aptv2.models.load import EMBEDDED
 from aptv2.training import Recipe
-from aptv2.training.loaders import BatchOrder, Place, stage_data
+from aptv2.training.data.loaders import BatchOrder, Place, stage_data
+from aptv2.training.data.sources import Sources
 from aptv2.training.report import Curves, read_curves
-from aptv2.training.sources import Sources
 
 # A ViT with resting batch norms: no number hangs on which pictures share a device.
 CONTENT: dict[str, Any] = {
@@ -29,8 +29,8 @@ CONTENT: dict[str, Any] = {
         {
             "name": "pose",
             "epochs": 12,
-            "body_rate": 5e-4,
-            "head_rate": 5e-4,
+            "backbone_lr": 5e-4,
+            "head_lr": 5e-4,
             "warmup": 4,
             "clip": None,
             "average": None,
@@ -69,7 +69,7 @@ def run(content: dict[str, Any], data: Path, folder: Path, devices: int) -> Curv
 def test_two_processes_give_the_ap_of_one(photographs: Path, tmp_path: Path) -> None:
     """Each poses some of the clips; the trained network makes that a number to compare."""
     content = json.loads(json.dumps(CONTENT))
-    stage = {"epochs": 1, "body_rate": 0, "head_rate": 1e-9, "validate_every": 1}
+    stage = {"epochs": 1, "backbone_lr": 0, "head_lr": 1e-9, "validate_every": 1}
     content |= {"model": {"name": "lite", "frozen_norms": True}, "init": str(EMBEDDED)}
     content["stages"][0] |= stage | {"tasks": {"pose": {"batch": 12, "size": 256}}}
     one, two = (run(content, photographs, tmp_path, devices)["AP/all"] for devices in (1, 2))

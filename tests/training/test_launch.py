@@ -175,7 +175,7 @@ def test_one_two_by_torchrun_and_two_by_slurm_train_the_same(data: Path, tmp_pat
         for file in files
     )
     assert torch.equal(torchrun, slurm)
-    # A sixtieth of what a step moves a weight of the body by; found are 5e-7.
+    # A sixtieth of what a step moves a weight of the backbone by; found are 5e-7.
     torch.testing.assert_close(torchrun, one, rtol=0, atol=1e-5)
     for name in ("torchrun", "slurm"):
         run = json.loads((tmp_path / name / "run.json").read_text())

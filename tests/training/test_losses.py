@@ -18,10 +18,10 @@ from aptv2.codecs import gaussian_heatmaps
 from aptv2.models.lite.network import LiteNetwork
 from aptv2.models.lite.pose import SIGMA
 from aptv2.models.lite.tracking import centre_boxes
-from aptv2.models.vitposetrack import ViTPoseTrack, build
+from aptv2.models.trackers.vitposetrack import ViTPoseTrack, build
 from aptv2.training import losses
+from aptv2.training.data.detection import detection_targets
 from aptv2.training.losses import LOSSES, centre_focal_loss
-from aptv2.training.scenes import detection_targets
 
 
 def generator() -> torch.Generator:
@@ -30,7 +30,7 @@ def generator() -> torch.Generator:
 
 def network(**heads: Any) -> SimpleNamespace:
     """A network whose heads answer what a test wants."""
-    return SimpleNamespace(body=lambda images: [images], **heads)
+    return SimpleNamespace(backbone=lambda images: [images], **heads)
 
 
 class TestFocal:
@@ -71,10 +71,10 @@ class TestPose:
     SIZE = (16, 16)
 
     def batch(self, seen: Tensor) -> dict[str, Tensor]:
-        joints = torch.rand(2, 3, 2, generator=generator()) * 15
+        keypoints = torch.rand(2, 3, 2, generator=generator()) * 15
         return {
             "image": torch.zeros(2, 64, 64, 3, dtype=torch.uint8),
-            "joints": joints,
+            "keypoints": keypoints,
             "seen": seen,
         }
 
@@ -88,7 +88,7 @@ class TestPose:
         where = whether = 0.0
         for n in range(2):
             for k in range(3):
-                jx, jy = batch["joints"][n, k].tolist()
+                jx, jy = batch["keypoints"][n, k].tolist()
                 target = np.exp(-((x - jx) ** 2 + (y - jy) ** 2) / (2 * SIGMA**2))
                 scores = logits[n, k].double().numpy()
                 log = scores - np.log(np.exp(scores).sum())
@@ -99,7 +99,7 @@ class TestPose:
 
     def test_nothing_is_better_than_the_target_itself(self) -> None:
         batch = self.batch(torch.ones(2, 3))
-        perfect = gaussian_heatmaps(batch["joints"], self.SIZE, SIGMA).clamp_min(1e-30).log()
+        perfect = gaussian_heatmaps(batch["keypoints"], self.SIZE, SIGMA).clamp_min(1e-30).log()
         visible = torch.full((2, 3), 20.0)
         best = losses.pose_loss(network(pose=lambda _: (perfect, visible)), batch)
         for seed in range(5):
@@ -107,10 +107,10 @@ class TestPose:
             worse = losses.pose_loss(network(pose=lambda _, n=noise: (perfect + n, visible)), batch)
             assert worse > best
 
-    def test_unseen_joints_say_nothing_of_their_place(self) -> None:
+    def test_unseen_keypoints_say_nothing_of_their_place(self) -> None:
         seen = torch.tensor([[1.0, 0, 0], [0, 0, 1]])
         batch = self.batch(seen)
-        batch["joints"][seen == 0] = -500
+        batch["keypoints"][seen == 0] = -500
         logits = torch.randn(2, 3, *self.SIZE, generator=generator(), requires_grad=True)
         loss = losses.pose_loss(network(pose=lambda _: (logits, torch.zeros(2, 3))), batch)
         loss.backward()
@@ -263,8 +263,8 @@ class TestGradients:
             )
 
         if task == "pose":
-            joints = 15 * torch.rand(2, 17, 2, generator=generator())
-            return {"image": picture(64), "joints": joints, "seen": torch.ones(2, 17)}
+            keypoints = 15 * torch.rand(2, 17, 2, generator=generator())
+            return {"image": picture(64), "keypoints": keypoints, "seen": torch.ones(2, 17)}
         if task == "detection":
             boxes = np.array([[8, 8, 30, 40, 1]], np.float32)
             sample = detection_targets(boxes, np.ones((8, 8), np.float32))
@@ -282,7 +282,7 @@ class TestGradients:
         }
 
     @pytest.mark.parametrize("task", LOSSES)
-    def test_reach_the_body_and_their_own_head(self, lite: LiteNetwork, task: str) -> None:
+    def test_reach_the_backbone_and_their_own_head(self, lite: LiteNetwork, task: str) -> None:
         lite.zero_grad()
         loss = LOSSES[task](lite, self.batch(task))
         loss.backward()
@@ -292,7 +292,7 @@ class TestGradients:
             if parameter.grad is not None:
                 assert torch.isfinite(parameter.grad).all(), name
                 reached.add(name.split(".")[0])
-        assert reached == {"body", task}
+        assert reached == {"backbone", task}
 
 
 class TestSearch:
@@ -350,7 +350,7 @@ class TestSearch:
         return network
 
     def batch(self) -> dict[str, Tensor]:
-        joints = 63 * torch.rand(2, 17, 2, generator=generator())
+        keypoints = 63 * torch.rand(2, 17, 2, generator=generator())
         pixels = (
             torch.randint(0, 256, (2, side, side, 3), dtype=torch.uint8, generator=generator())
             for side in (128, 256)
@@ -359,7 +359,7 @@ class TestSearch:
             **dict(zip(("template", "search"), pixels, strict=True)),
             "box": torch.tensor([[0.5, 0.5, 0.2, 0.3], [0.3, 0.6, 0.3, 0.2]]),
             "present": torch.tensor([1.0, 0]),
-            "joints": joints,
+            "keypoints": keypoints,
             "labelled": torch.tensor([[1.0] * 17, [0.0] * 17]),
         }
 

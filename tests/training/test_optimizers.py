@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from aptv2.models.paper import build
+from aptv2.models.pose.heatmap import build
 from aptv2.training.optimizers import layer_decay_groups
 from aptv2.weights.mmpose import mmpose_name
 
@@ -36,20 +36,20 @@ def test_the_groups_are_the_references(shared: Path) -> None:
 def test_an_optimizer_takes_them_and_frozen_parameters_are_left_out() -> None:
     with torch.device("meta"):
         model = build("vitpose_s")
-    model.body.patch_embed.requires_grad_(False)
+    model.backbone.patch_embed.requires_grad_(False)
     groups = layer_decay_groups(model, rate=1e-3, weight_decay=0.1, layer_decay=0.5)
     count = sum(len(group["params"]) for group in torch.optim.AdamW(groups).param_groups)
     assert count == sum(each.requires_grad for each in model.parameters())
     by_name = {group["name"]: group for group in groups}
-    assert by_name["layer_0_no_decay"]["names"] == ["body.pos_embed"]
+    assert by_name["layer_0_no_decay"]["names"] == ["backbone.pos_embed"]
     assert "layer_0_decay" not in by_name
     assert by_name["layer_13_decay"]["weight_decay"] == 0.1
     assert by_name["layer_12_no_decay"]["weight_decay"] == 0.0
     assert by_name["layer_12_decay"]["lr"] == pytest.approx(5e-4)
 
 
-def test_other_bodies_are_refused() -> None:
+def test_other_backbones_are_refused() -> None:
     with torch.device("meta"):
         model = build("res50")
-    with pytest.raises(ValueError, match="whose body is a ViT"):
+    with pytest.raises(ValueError, match="whose backbone is a ViT"):
         layer_decay_groups(model, 1e-3, 0.0, 0.9)

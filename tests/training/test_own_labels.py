@@ -10,31 +10,33 @@ import pytest
 import torch
 
 from aptv2.errors import InputError
-from aptv2.inference.poses import predict_poses
 from aptv2.models import load_pose_model
 from aptv2.models.lite.network import LiteNetwork
-from aptv2.models.zoo import EMBEDDED
+from aptv2.models.load import EMBEDDED
 from aptv2.skeleton import ANIMAL17, Skeleton
 from aptv2.tables import Frames, PoseTable
+from aptv2.testing.inputs import own_split
+from aptv2.testing.poses import predict_poses
 from aptv2.training import Recipe
-from aptv2.training.inputs import own_split
+from aptv2.training.data.sources import Sources, recipe_for
 from aptv2.training.networks import build_network
-from aptv2.training.sources import Sources, recipe_for
-from aptv2.training.transfer import load_for_other_joints, namesakes
+from aptv2.training.transfer import load_for_other_keypoints, namesakes
 from aptv2.weights import read_weights, write_weights
 from aptv2.weights.files import read_skeleton
 
 OWN = Skeleton(("Nose", "earL", "earR", "LeftFrontPaw", "belly"), pairs=((1, 2),))
-FINETUNE = Path(__file__).parents[2] / "recipes" / "finetune.yaml"
+FINETUNE = Path(__file__).parents[2] / "aptv2" / "recipes" / "finetune.yaml"
 
 
 def labels(names: list[str], clips: list[int] | None = None) -> PoseTable:
     """An animal a frame."""
-    joints = np.tile(np.array([[10, 10, 2], [40, 30, 2], [20, 50, 0]], np.float32), (len(names), 1))
+    keypoints = np.tile(
+        np.array([[10, 10, 2], [40, 30, 2], [20, 50, 0]], np.float32), (len(names), 1)
+    )
     return PoseTable.make(
         Frames.make(names=names, clips=clips),
         np.arange(len(names)),
-        joints=joints.reshape(-1, 3, 3),
+        keypoints=keypoints.reshape(-1, 3, 3),
         skeleton=Skeleton(("a", "b", "c")),
         root=Path("labels"),
     )
@@ -74,7 +76,7 @@ class TestSplit:
         ):
             own_split(table, "test")
         with pytest.raises(InputError, match="labels: 0 labelled animals"):
-            own_split(replace(table, joints=np.zeros_like(table.joints)), "train")
+            own_split(replace(table, keypoints=np.zeros_like(table.keypoints)), "train")
         with pytest.raises(InputError, match="1 labelled animals, none of which is for val"):
             own_split(table[:1], "val")
 
@@ -85,11 +87,11 @@ class TestStart:
         names = ("L_Eye", "EyeRight", "root-of-tail", "left eye brow", "R_F_Paw")
         assert namesakes(Skeleton(names), ANIMAL17) == {0: 0, 1: 1, 2: 4}
 
-    def test_known_joints_keep_what_is_known(self) -> None:
+    def test_known_keypoints_keep_what_is_known(self) -> None:
         torch.manual_seed(0)
         network = LiteNetwork(OWN)
         before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-        load_for_other_joints(network, EMBEDDED)
+        load_for_other_keypoints(network, EMBEDDED)
         stored, after = read_weights(EMBEDDED)[0], network.state_dict()
         for name, tensor in after.items():
             if name.startswith(("pose.heatmaps", "pose.visible")):
@@ -98,8 +100,8 @@ class TestStart:
             else:
                 torch.testing.assert_close(tensor, stored[name])
 
-    def test_it_poses_known_joints_at_once(self, photographs: Path, tmp_path: Path) -> None:
-        """The written file carries the joints; a known one lies where the embedded network says."""
+    def test_it_poses_known_keypoints_at_once(self, photographs: Path, tmp_path: Path) -> None:
+        """The written file carries the keypoints; a known one stays where it was."""
         recipe = Recipe.model_validate(
             {
                 "model": "lite",
@@ -113,19 +115,21 @@ class TestStart:
         model, embedded = load_pose_model(str(path)), load_pose_model("lite")
         assert model.skeleton == read_skeleton(path) == OWN
         table = Sources(recipe, photographs).truth[:2]
-        ours = replace(table, joints=table.joints[:, :5], skeleton=OWN)
+        ours = replace(table, keypoints=table.keypoints[:, :5], skeleton=OWN)
         found, wanted = predict_poses(model, ours), predict_poses(embedded, table)
-        np.testing.assert_allclose(found.joints[:, [0, 3]], wanted.joints[:, [2, 7]], atol=0.01)
+        np.testing.assert_allclose(
+            found.keypoints[:, [0, 3]], wanted.keypoints[:, [2, 7]], atol=0.01
+        )
 
     @pytest.mark.parametrize(
         ("skeleton", "said"),
         [
-            ({"names": ["a", "a"]}, "joint names repeat"),
+            ({"names": ["a", "a"]}, "keypoint names repeat"),
             ({"limbs": []}, "Field required"),
-            ([1], "says of its joints what cannot be"),
+            ([1], "says of its keypoints what cannot be"),
         ],
     )
-    def test_joints_that_cannot_be(self, tmp_path: Path, skeleton: object, said: str) -> None:
+    def test_keypoints_that_cannot_be(self, tmp_path: Path, skeleton: object, said: str) -> None:
         path = tmp_path / "bad.safetensors"
         write_weights(path, {"a": torch.zeros(1)}, {"network": "lite", "skeleton": skeleton})
         with pytest.raises(InputError, match=said) as caught:
@@ -151,10 +155,10 @@ def test_a_file_instead_of_a_folder(data: Path) -> None:
         _ = Sources(recipe_for(FINETUNE, data), data / "train.json").truth
 
 
-def test_other_joints_in_the_validation_data(data: Path, tmp_path: Path) -> None:
+def test_other_keypoints_in_the_validation_data(data: Path, tmp_path: Path) -> None:
     (tmp_path / "images").symlink_to(data / "images")
     text = (data / "val.json").read_text()
     (tmp_path / "train.json").write_text(text)
     (tmp_path / "val.json").write_text(text.replace('"nose"', '"snout"'))
-    with pytest.raises(InputError, match=r"train has the joints .*nose.*, but val .*snout"):
+    with pytest.raises(InputError, match=r"train has the keypoints .*nose.*, but val .*snout"):
         _ = Sources(recipe_for(FINETUNE, tmp_path), tmp_path).skeleton

@@ -12,15 +12,15 @@ import pytest
 from aptv2.errors import InputError
 from aptv2.models import load_pose_model
 from aptv2.training import read_recipe
+from aptv2.training.data.pose import PoseCrops
 from aptv2.training.module import StageTraining
 from aptv2.training.report import read_curves
 from aptv2.training.runs import read_run
-from aptv2.training.samples import PoseCrops
 from aptv2.training.trainer import train
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
 
-RECIPES = Path(__file__).parents[2] / "recipes"
+RECIPES = Path(__file__).parents[2] / "aptv2" / "recipes"
 TINY = (
     "init=random",
     "precision=32-true",
@@ -90,7 +90,7 @@ class TestRefused:
         def poison(samples: PoseCrops, key: tuple[int, int]) -> dict[str, Any]:
             sample = whole(samples, key)
             if key == (1, 3):
-                sample["joints"] = sample["joints"] * np.nan
+                sample["keypoints"] = sample["keypoints"] * np.nan
             return sample
 
         monkeypatch.setattr(PoseCrops, "__getitem__", poison)

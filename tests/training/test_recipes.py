@@ -14,7 +14,7 @@ from aptv2.errors import InputError
 from aptv2.training import read_recipe
 from aptv2.training.recipes import Task, learnable
 
-RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
+RECIPES = sorted((Path(__file__).parents[2] / "aptv2" / "recipes").glob("*.yaml"))
 
 
 @pytest.fixture
@@ -157,7 +157,7 @@ class TestRefused:
             ("stages.0.tasks.pose.size=100", r"tasks\.pose\.size\.0: .*multiple of 32"),
             ("stages.0.augmentation.flip=1.5", "flip: .*less than or equal to 1"),
             ("stages.0.augmentation.scale=0.5", "scale: .*greater than or equal to 1"),
-            ("stages.0.head_rate=.nan", "head_rate"),
+            ("stages.0.head_lr=.nan", "head_lr"),
             ("stages.0.tasks={poses: {}}", "'pose', 'detection' or 'tracking'"),
             ("stages=[]", "stages: .*at least 1"),
             ("precision=8", "precision"),

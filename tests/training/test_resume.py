@@ -52,7 +52,7 @@ from pathlib import Path
 import torch
 from aptv2.training import Recipe
 from aptv2.training.trainer import train
-from aptv2.training.samples import PoseCrops
+from aptv2.training.data.pose import PoseCrops
 
 torch.set_num_threads(1)
 recipe, data, output, kill_at = json.loads(sys.argv[1])
@@ -134,7 +134,7 @@ def test_other_parts_of_a_batch(data: Path, tmp_path: Path) -> None:
     batches it has seen.
     """
     tasks = {"pose": {"batch": 4, "per_device": 1, "size": [64, 32]}}
-    rates = {"body_rate": 1e-7, "head_rate": 1e-7, "clip": None}
+    rates = {"backbone_lr": 1e-7, "head_lr": 1e-7, "clip": None}
     stage = {**CONTENT["stages"][0], **rates, "tasks": tasks, "epochs": 2}
     network = {"name": "vitpose_s", "drop_path": 0.0, "frozen_norms": True}
     changes = {"stages": [stage], "model": network}

@@ -11,18 +11,18 @@ import torch
 
 import aptv2
 from aptv2.errors import InputError
-from aptv2.models import vitposetrack
+from aptv2.models.trackers import vitposetrack
 from aptv2.training import Recipe, module, read_recipe
+from aptv2.training.data.search_pairs import SearchPairs
 from aptv2.training.module import StageTraining
 from aptv2.training.networks import build_network
 from aptv2.training.optimizers import parameter_groups
 from aptv2.training.report import read_curves
-from aptv2.training.search_pairs import SearchPairs
 from aptv2.training.trainer import train
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
 
-RECIPES = Path(__file__).parents[2] / "recipes"
+RECIPES = Path(__file__).parents[2] / "aptv2" / "recipes"
 NAMES = ("vittrack_b", "vitposetrack_b", "vitposetrack_l", "vitposetrack_s")
 TINY = (
     "init=random",
@@ -32,7 +32,7 @@ TINY = (
     "stages.0.epochs=2",
     "stages.0.steps=[]",
     "stages.0.warmup=0",
-    "stages.0.head_rate=0.002",
+    "stages.0.head_lr=0.002",
     "stages.0.tasks.tracking.batch=4",
     "stages.0.tasks.tracking.samples=24",
 )
@@ -52,7 +52,7 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Networks of one block and 32 channels."""
     for name in NAMES:
         kind = vitposetrack._hybrid if name.endswith("_s") else vitposetrack._plain
-        monkeypatch.setitem(vitposetrack._BODIES, name, partial(kind, 32, 1, 2))
+        monkeypatch.setitem(vitposetrack._BACKBONES, name, partial(kind, 32, 1, 2))
 
 
 def recipe_of(name: str, *changes: str) -> Recipe:
@@ -94,15 +94,15 @@ def test_stopped_and_resumed(data: Path, tmp_path: Path, monkeypatch: pytest.Mon
         train(recipe, data, tmp_path / "run")
     monkeypatch.undo()
     kind = partial(vitposetrack._plain, 32, 1, 2)
-    monkeypatch.setitem(vitposetrack._BODIES, "vitposetrack_b", kind)
+    monkeypatch.setitem(vitposetrack._BACKBONES, "vitposetrack_b", kind)
     resumed = train(recipe, data, tmp_path / "run", resume=True)
     assert whole.read_bytes() == resumed.read_bytes()
 
 
 def test_what_learns_how_fast() -> None:
-    recipe = recipe_of("vitposetrack_b", "stages.0.body_rate=0.25")
+    recipe = recipe_of("vitposetrack_b", "stages.0.backbone_lr=0.25")
     network = build_network(recipe, aptv2.skeleton.ANIMAL17)
-    slow = {id(p) for p in network.body.parameters()}
+    slow = {id(p) for p in network.backbone.parameters()}
     for group in parameter_groups(network, recipe.stages[0]):
         assert {id(p) in slow for p in group["params"]} == {group["lr"] == 0.25}
 
@@ -111,10 +111,10 @@ def test_the_small_networks_stem_rests_and_its_blocks_learn() -> None:
     recipe = recipe_of("vitposetrack_s")
     network = build_network(recipe, aptv2.skeleton.ANIMAL17)
     StageTraining(network, recipe, recipe.stages[0], 1)
-    assert not any(p.requires_grad for p in network.body.patch_embed.net.parameters())
-    assert all(p.requires_grad for p in network.body.blocks.parameters())
+    assert not any(p.requires_grad for p in network.backbone.patch_embed.net.parameters())
+    assert all(p.requires_grad for p in network.backbone.blocks.parameters())
     rates = {group["lr"] for group in parameter_groups(network, recipe.stages[0])}
-    assert rates == {recipe.stages[0].head_rate}
+    assert rates == {recipe.stages[0].head_lr}
 
 
 def test_pose_alone_lets_the_tracking_parts_rest() -> None:
@@ -143,11 +143,11 @@ def test_the_weight_of_poses_in_search_pictures(
     assert asked == [weight]
 
 
-def test_the_small_network_starts_from_the_embedded_body() -> None:
+def test_the_small_network_starts_from_the_embedded_backbone() -> None:
     first = build_network(recipe_of("vitposetrack_s", "init=embedded"), aptv2.skeleton.ANIMAL17)
-    embedded, _ = aptv2.weights.read_weights(aptv2.models.zoo.EMBEDDED)
-    for name, tensor in first.body.patch_embed.net.state_dict().items():
-        assert torch.equal(tensor, embedded[f"body.net.{name}"].to(tensor.dtype)), name
+    embedded, _ = aptv2.weights.read_weights(aptv2.models.load.EMBEDDED)
+    for name, tensor in first.backbone.patch_embed.net.state_dict().items():
+        assert torch.equal(tensor, embedded[f"backbone.net.{name}"].to(tensor.dtype)), name
 
 
 class TestRefused:

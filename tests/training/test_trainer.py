@@ -17,14 +17,14 @@ from aptv2.errors import InputError
 from aptv2.models import load_pose_model
 from aptv2.models.lite.network import LiteNetwork
 from aptv2.training import Recipe
+from aptv2.training.data.pose import PoseCrops
+from aptv2.training.data.sources import Sources
 from aptv2.training.losses import pose_loss
 from aptv2.training.module import StageTraining
-from aptv2.training.networks import imagenet_body
-from aptv2.training.optimizers import parameter_groups, rate_factor
+from aptv2.training.networks import imagenet_backbone
+from aptv2.training.optimizers import lr_factor, parameter_groups
 from aptv2.training.recipes import Stage, Task
 from aptv2.training.report import read_curves
-from aptv2.training.samples import PoseCrops
-from aptv2.training.sources import Sources
 from aptv2.training.trainer import train
 from aptv2.weights import read_weights
 
@@ -52,7 +52,7 @@ CONTENT: dict[str, Any] = {
         {
             "name": "heads",
             "epochs": 1,
-            "body_rate": 0,
+            "backbone_lr": 0,
             "warmup": 0,
             "tasks": {"detection": {"batch": 8, "size": 64}, "tracking": {"batch": 4}},
         },
@@ -73,7 +73,7 @@ def weights(path: Path) -> dict[str, torch.Tensor]:
 
 
 def changed_parts(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> set[str]:
-    """Body or heads that differ by more than the rounding of an average of equals."""
+    """Backbone or heads that differ by more than the rounding of an average of equals."""
     return {
         name.split(".")[0]
         for name, tensor in first.items()
@@ -131,7 +131,7 @@ class TestRun:
         batch = torch.utils.data.default_collate([samples[99, index] for index in range(12)])
         torch.manual_seed(RECIPE.seed)
         network = LiteNetwork().train()
-        network.body.load_state_dict(imagenet_body(network))
+        network.backbone.load_state_dict(imagenet_backbone(network))
         with torch.no_grad():
             before = pose_loss(network, batch)
             network.load_state_dict(weights(run / "0-pose/network.pt"))
@@ -155,16 +155,16 @@ class TestRun:
         model = load_pose_model("lite", run / "lite.safetensors", "cpu")
         assert model(torch.zeros(1, 3, 64, 64)).shape == (1, 17, 16, 16)
 
-    def test_a_resting_body_and_other_heads_stay(self, run: Path) -> None:
+    def test_a_resting_backbone_and_other_heads_stay(self, run: Path) -> None:
         before, after = (weights(run / name / "network.pt") for name in ("0-pose", "1-heads"))
         assert changed_parts(before, after) == {"detection", "tracking"}
 
-    def test_the_first_stage_changed_body_and_pose(self, run: Path) -> None:
+    def test_the_first_stage_changed_backbone_and_pose(self, run: Path) -> None:
         torch.manual_seed(RECIPE.seed)
         network = LiteNetwork()
-        network.body.load_state_dict(imagenet_body(network))
+        network.backbone.load_state_dict(imagenet_backbone(network))
         after = weights(run / "0-pose/network.pt")
-        assert changed_parts(network.state_dict(), after) == {"body", "pose"}
+        assert changed_parts(network.state_dict(), after) == {"backbone", "pose"}
 
 
 class TestResume:
@@ -261,30 +261,30 @@ class TestOptimiser:
         return Stage(**{"name": "one", "epochs": 1, "tasks": {"pose": Task()}, **changes})
 
     def test_rates_and_decay(self, network: LiteNetwork) -> None:
-        network.body.learn(True)
-        stage = self.stage(body_rate=1e-4, head_rate=1e-3, weight_decay=0.05)
+        network.backbone.learn(True)
+        stage = self.stage(backbone_lr=1e-4, head_lr=1e-3, weight_decay=0.05)
         settings = {}
         for group in parameter_groups(network, stage):
             for parameter in group["params"]:
                 settings[id(parameter)] = group["lr"], group["weight_decay"]
         for name, parameter in network.named_parameters():
             expected = (
-                1e-4 if name.startswith("body.") else 1e-3,
+                1e-4 if name.startswith("backbone.") else 1e-3,
                 0.05 if parameter.ndim > 1 else 0.0,
             )
             if parameter.requires_grad:
                 assert settings.pop(id(parameter)) == expected, name
         assert not settings
 
-    def test_a_body_at_rest_is_no_group(self, network: LiteNetwork) -> None:
-        training = StageTraining(network, RECIPE, self.stage(body_rate=0), epoch_steps=10)
+    def test_a_backbone_at_rest_is_no_group(self, network: LiteNetwork) -> None:
+        training = StageTraining(network, RECIPE, self.stage(backbone_lr=0), epoch_steps=10)
         rates = {group["lr"] for group in training.configure_optimizers()["optimizer"].param_groups}
         assert len(rates) == 1
-        network.body.learn(True)
+        network.backbone.learn(True)
 
     def test_the_rate_over_time(self, network: LiteNetwork) -> None:
-        stage = self.stage(warmup=10, final_rate=0.1)
-        rate = partial(rate_factor, stage, epoch_steps=110)
+        stage = self.stage(warmup=10, final_lr_fraction=0.1)
+        rate = partial(lr_factor, stage, epoch_steps=110)
         assert [rate(step) for step in (0, 4, 9, 10)] == pytest.approx([0.1, 0.5, 1, 1])
         assert rate(60) == pytest.approx(0.55)
         assert rate(110) == rate(500) == pytest.approx(0.1)
@@ -292,13 +292,13 @@ class TestOptimiser:
         assert rates == sorted(rates, reverse=True)
 
     def test_more_warm_up_than_steps(self, network: LiteNetwork) -> None:
-        rate = partial(rate_factor, self.stage(warmup=200), epoch_steps=6)
+        rate = partial(lr_factor, self.stage(warmup=200), epoch_steps=6)
         assert rate(5) == pytest.approx(6 / 200)
 
 
-def test_imagenet_is_where_the_body_starts() -> None:
+def test_imagenet_is_where_the_backbone_starts() -> None:
     network = LiteNetwork()
-    state = imagenet_body(network)
-    assert state.keys() == network.body.state_dict().keys()
+    state = imagenet_backbone(network)
+    assert state.keys() == network.backbone.state_dict().keys()
     means = [t for name, t in state.items() if name.endswith("running_mean")]
     assert all(mean.any() for mean in means)  # trained, not fresh

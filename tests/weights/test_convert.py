@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from aptv2.errors import InputError
-from aptv2.models.paper import HeatmapPose, build
+from aptv2.models.pose.heatmap import HeatmapPose, build
 from aptv2.weights import convert, find_weights, load_pose_weights, read_weights, registry
 from aptv2.weights.cache import weights_path
 from aptv2.weights.convert import convert_weights, pull
@@ -80,14 +80,14 @@ def test_what_was_fetched_by_hand_is_found_by_its_network(
     assert (about["name"], about["data"]) == ("by-hand", "APTv2")
 
 
-def test_a_body(saved: Saved, tmp_path: Path) -> None:
+def test_a_backbone(saved: Saved, tmp_path: Path) -> None:
     import torchvision
 
     state = torchvision.models.resnet50().state_dict()
-    path = convert_weights(saved(state), build, tmp_path / "body.safetensors")
+    path = convert_weights(saved(state), build, tmp_path / "backbone.safetensors")
     tensors, about = read_weights(path)
-    assert about["kind"] == "body"
-    assert tensors.keys() == {f"body.{n}" for n in state if not n.startswith("fc.")}
+    assert about["kind"] == "backbone"
+    assert tensors.keys() == {f"backbone.{n}" for n in state if not n.startswith("fc.")}
 
 
 class TestRefused:
@@ -107,9 +107,11 @@ class TestRefused:
         self, hollow: Callable, vitpose: HeatmapPose, saved: Saved, tmp_path: Path
     ) -> None:
         shapes = {name: t.shape for name, t in vitpose.state_dict().items()}
-        del shapes["body.blocks.4.attn.proj.bias"]
+        del shapes["backbone.blocks.4.attn.proj.bias"]
         (tmp_path / "there.safetensors").write_bytes(b"good")
-        with pytest.raises(InputError, match=r"1 missing \(body\.blocks\.4\.attn\.proj\.bias\)"):
+        with pytest.raises(
+            InputError, match=r"1 missing \(backbone\.blocks\.4\.attn\.proj\.bias\)"
+        ):
             convert_weights(saved(hollow(shapes)), build, tmp_path / "there.safetensors")
         assert (tmp_path / "there.safetensors").read_bytes() == b"good"
 
@@ -117,7 +119,7 @@ class TestRefused:
         self, mmpose_vitpose: dict, saved: Saved, tmp_path: Path
     ) -> None:
         mmpose_vitpose["backbone.last_norm.bias"][3] = torch.nan
-        with pytest.raises(InputError, match=r"body\.norm\.bias .* infinite or undefined"):
+        with pytest.raises(InputError, match=r"backbone\.norm\.bias .* infinite or undefined"):
             convert_weights(saved(mmpose_vitpose), build, tmp_path / "o.safetensors")
 
 

@@ -56,17 +56,17 @@ class Handler(BaseHTTPRequestHandler):
             start = int(wanted[1])
             if start >= len(CONTENT):
                 return self.send_error(416)
-        body = CONTENT[start:]
+        backbone = CONTENT[start:]
         self.send_response(206 if start else 200)
         if start:
             self.send_header("Content-Range", f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}")
         if mood == "huge":
             self.send_header("Content-Length", str(10**15))
         elif mood != "no length":
-            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Content-Length", str(len(backbone)))
         self.send_header("ETag", server.etag)
         self.end_headers()
-        self.wfile.write(body[: len(body) // 2] if mood == "cut" else body)
+        self.wfile.write(backbone[: len(backbone) // 2] if mood == "cut" else backbone)
 
 
 @pytest.fixture

@@ -15,18 +15,18 @@ WIDTH, HIDDEN, PART = 8, 12, 2
 @pytest.fixture
 def checkpoint() -> dict[str, Tensor]:
     """A ViTPose++ with two blocks, all experts and all heads."""
-    tensors = {"body.norm.weight": torch.ones(WIDTH)}
-    for block in (f"body.blocks.{number}" for number in range(2)):
+    tensors = {"backbone.norm.weight": torch.ones(WIDTH)}
+    for block in (f"backbone.blocks.{number}" for number in range(2)):
         tensors[f"{block}.norm2.weight"] = torch.ones(WIDTH)
         tensors[f"{block}.mlp.fc2.weight"] = torch.randn(WIDTH - PART, HIDDEN)
         tensors[f"{block}.mlp.fc2.bias"] = torch.randn(WIDTH - PART)
         for number in range(len(EXPERTS)):
             tensors[f"{block}.mlp.experts.{number}.weight"] = torch.randn(PART, HIDDEN)
             tensors[f"{block}.mlp.experts.{number}.bias"] = torch.randn(PART)
-    for number, joints in enumerate(EXPERTS.values()):
+    for number, keypoints in enumerate(EXPERTS.values()):
         head = f"associate_heads.{number - 1}" if number else "head"
-        tensors[f"{head}.final_layer.weight"] = torch.randn(joints, 4, 1, 1)
-        tensors[f"{head}.final_layer.bias"] = torch.randn(joints)
+        tensors[f"{head}.final_layer.weight"] = torch.randn(keypoints, 4, 1, 1)
+        tensors[f"{head}.final_layer.bias"] = torch.randn(keypoints)
     return tensors
 
 
@@ -44,11 +44,11 @@ def test_the_last_channels_and_the_head_are_the_experts(
     number = list(EXPERTS).index(expert)
     found = select_expert(checkpoint, expert)
     assert not has_experts(found)
-    assert {name.split(".")[0] for name in found} == {"body", "head"}
-    fc2 = found["body.blocks.1.mlp.fc2.weight"]
+    assert {name.split(".")[0] for name in found} == {"backbone", "head"}
+    fc2 = found["backbone.blocks.1.mlp.fc2.weight"]
     assert fc2.shape == (WIDTH, HIDDEN)
-    torch.testing.assert_close(fc2[:-PART], checkpoint["body.blocks.1.mlp.fc2.weight"])
-    own = checkpoint[f"body.blocks.1.mlp.experts.{number}.weight"]
+    torch.testing.assert_close(fc2[:-PART], checkpoint["backbone.blocks.1.mlp.fc2.weight"])
+    own = checkpoint[f"backbone.blocks.1.mlp.experts.{number}.weight"]
     torch.testing.assert_close(fc2[-PART:], own)
     head = f"associate_heads.{number - 1}" if number else "head"
     expected = checkpoint[f"{head}.final_layer.weight"]
@@ -72,7 +72,7 @@ def test_unknown_experts_are_refused(checkpoint: dict[str, Tensor]) -> None:
 
 
 def test_experts_that_some_blocks_lack_are_refused(checkpoint: dict[str, Tensor]) -> None:
-    del checkpoint["body.blocks.1.mlp.experts.3.weight"]
+    del checkpoint["backbone.blocks.1.mlp.experts.3.weight"]
     with pytest.raises(InputError, match="expert 'ap10k': not in every block"):
         select_expert(checkpoint, "ap10k")
     select_expert(checkpoint, "apt36k")

@@ -285,7 +285,7 @@ class TestBroken:
     @pytest.mark.parametrize("about", ["{", "[" * 100_000, "[1, 2]", "7"])
     def test_a_word_about_itself_that_is_none(self, tmp_path: Path, about: str) -> None:
         path = tmp_path / "net.safetensors"
-        save_file({"x": torch.ones(2)}, path, metadata={"about": about})
+        save_file({"x": torch.ones(2)}, path, metadata={"aptv2": about})
         with pytest.raises(InputError, match=r"net\.safetensors: not a readable"):
             read_weights(path)
 

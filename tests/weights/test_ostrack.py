@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from aptv2.errors import InputError
-from aptv2.models.vitposetrack import build
+from aptv2.models.trackers.vitposetrack import build
 from aptv2.weights import find_weights, load_tracker_weights
 from aptv2.weights.checkpoints import read_checkpoint
 from aptv2.weights.convert import convert_weights

@@ -4,13 +4,13 @@ const MIN_SCORE = 0.3; // as in the overlay video of `aptv2 track`
 
 /** The animals of a frame; that of the selected track stands out. */
 export function drawAnimals(context, unit, animals, poses, selected) {
-  const { limbs, jointColours } = poses.result;
+  const { limbs, keypointColours } = poses.result;
   for (const animal of animals) {
     const colour = poses.colour(animal.track);
     const chosen = animal.track === selected;
     context.globalAlpha = selected === null || chosen ? 1 : 0.55;
     if (animal.box) drawBox(context, unit, animal.box, colour, tag(animal, poses), chosen);
-    drawSkeleton(context, unit, animal.joints, limbs, jointColours);
+    drawSkeleton(context, unit, animal.keypoints, limbs, keypointColours);
   }
   context.globalAlpha = 1;
 }
@@ -35,8 +35,8 @@ export function drawBox(context, unit, [x, y, width, height], colour, text, stro
   context.fillText(text, x + 3 * unit, top + 10 * unit);
 }
 
-function drawSkeleton(context, unit, joints, limbs, colours) {
-  const shown = (joint) => joints[3 * joint + 2] >= MIN_SCORE;
+function drawSkeleton(context, unit, keypoints, limbs, colours) {
+  const shown = (keypoint) => keypoints[3 * keypoint + 2] >= MIN_SCORE;
   const lines = limbs.filter(([a, b]) => shown(a) && shown(b));
   context.lineCap = "round";
   for (const [width, outline] of [[5, "#181818"], [3, null]]) {
@@ -44,16 +44,16 @@ function drawSkeleton(context, unit, joints, limbs, colours) {
       context.lineWidth = width * unit;
       context.strokeStyle = outline ?? colours[b];
       context.beginPath();
-      context.moveTo(joints[3 * a], joints[3 * a + 1]);
-      context.lineTo(joints[3 * b], joints[3 * b + 1]);
+      context.moveTo(keypoints[3 * a], keypoints[3 * a + 1]);
+      context.lineTo(keypoints[3 * b], keypoints[3 * b + 1]);
       context.stroke();
     }
   }
-  for (let joint = 0; joint < colours.length; joint++) {
-    if (!shown(joint)) continue;
+  for (let keypoint = 0; keypoint < colours.length; keypoint++) {
+    if (!shown(keypoint)) continue;
     context.beginPath();
-    context.arc(joints[3 * joint], joints[3 * joint + 1], 3.5 * unit, 0, 7);
-    context.fillStyle = colours[joint];
+    context.arc(keypoints[3 * keypoint], keypoints[3 * keypoint + 1], 3.5 * unit, 0, 7);
+    context.fillStyle = colours[keypoint];
     context.strokeStyle = "#181818";
     context.lineWidth = unit;
     context.fill();

@@ -65,11 +65,11 @@ export class Lanes {
     this.rows.forEach(({ track, canvas }, index) => {
       Object.assign(canvas, { width, height });
       const context = canvas.getContext("2d");
-      const { animal, joints } = confidence[index];
+      const { animal, keypoints } = confidence[index];
       context.fillStyle = this.poses.colour(track);
-      context.globalAlpha = 0.6; // The line of the joints has to stand out.
+      context.globalAlpha = 0.6; // The line of the keypoints has to stand out.
       for (let x = 0; x < width; x++) {
-        if (Number.isNaN(joints[x])) continue;
+        if (Number.isNaN(keypoints[x])) continue;
         // Animals that a person marked have no score: they are certain.
         const up = Number.isNaN(animal[x]) ? 1 : animal[x];
         context.fillRect(x, height * (1 - up), 1, height * up);
@@ -78,10 +78,10 @@ export class Lanes {
       context.strokeStyle = ink;
       context.lineWidth = 1.5 * devicePixelRatio;
       context.beginPath();
-      joints.forEach((mean, x) => {
+      keypoints.forEach((mean, x) => {
         const y = height * (1 - Math.min(mean, 1));
         if (Number.isNaN(mean)) return;
-        if (x && !Number.isNaN(joints[x - 1])) context.lineTo(x, y);
+        if (x && !Number.isNaN(keypoints[x - 1])) context.lineTo(x, y);
         else context.moveTo(x, y);
       });
       context.stroke();

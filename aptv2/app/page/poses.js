@@ -1,6 +1,6 @@
 // The animals of a clip: rows of numbers, found by frame.
 
-const FRAME = 0, PLACE = 1, SCORE = 2, BOX = 3, JOINTS = 7;
+const FRAME = 0, PLACE = 1, SCORE = 2, BOX = 3, KEYPOINTS = 7;
 
 export class Poses {
   /**
@@ -11,7 +11,7 @@ export class Poses {
   constructor(result, rows, frames) {
     this.result = result;
     this.rows = rows;
-    this.stride = JOINTS + 3 * result.joints.length;
+    this.stride = KEYPOINTS + 3 * result.keypoints.length;
     this.count = rows.length / this.stride;
     this.starts = new Uint32Array(frames + 1); // first row of each frame
     for (let row = 0; row < this.count; row++) {
@@ -24,17 +24,17 @@ export class Poses {
     return this.rows[row * this.stride + column];
   }
 
-  /** The animals of a frame: {track, score, box, joints}; box is null where there is none. */
+  /** The animals of a frame: {track, score, box, keypoints}; box is null where there is none. */
   of(frame) {
     const animals = [];
     for (let row = this.starts[frame]; row < this.starts[frame + 1]; row++) {
       const start = row * this.stride;
-      const box = this.rows.subarray(start + BOX, start + JOINTS);
+      const box = this.rows.subarray(start + BOX, start + KEYPOINTS);
       animals.push({
         track: this.result.tracks[this.at(row, PLACE)],
         score: this.at(row, SCORE),
         box: Number.isNaN(box[0]) ? null : box,
-        joints: this.rows.subarray(start + JOINTS, start + this.stride),
+        keypoints: this.rows.subarray(start + KEYPOINTS, start + this.stride),
       });
     }
     return animals;
@@ -66,26 +66,26 @@ export class Poses {
 
   /**
    * Mean confidence of each track over the frames that fall into each of some columns.
-   * @returns {Array<{animal: Float32Array, joints: Float32Array}>} NaN where it is not seen
+   * @returns {Array<{animal: Float32Array, keypoints: Float32Array}>} NaN where it is not seen
    */
   confidence(columns, frames) {
     const of = () => new Float32Array(columns);
-    const sums = this.result.tracks.map(() => ({ animal: of(), joints: of(), count: of() }));
-    const joints = this.result.joints.length;
+    const sums = this.result.tracks.map(() => ({ animal: of(), keypoints: of(), count: of() }));
+    const keypoints = this.result.keypoints.length;
     // A frame covers all columns from its own to the next one's, where columns outnumber frames.
     for (let row = 0; row < this.count; row++) {
       const sum = sums[this.at(row, PLACE)], frame = this.at(row, FRAME);
       let mean = 0;
-      for (let joint = 0; joint < joints; joint++) mean += this.at(row, JOINTS + 3 * joint + 2);
+      for (let keypoint = 0; keypoint < keypoints; keypoint++) mean += this.at(row, KEYPOINTS + 3 * keypoint + 2);
       const first = Math.floor((frame * columns) / frames);
       const end = Math.max(first + 1, Math.floor(((frame + 1) * columns) / frames));
       for (let column = first; column < Math.min(end, columns); column++) {
         sum.animal[column] += this.at(row, SCORE);
-        sum.joints[column] += mean / joints;
+        sum.keypoints[column] += mean / keypoints;
         sum.count[column]++;
       }
     }
-    for (const { animal, joints: mean, count } of sums) {
+    for (const { animal, keypoints: mean, count } of sums) {
       for (let column = 0; column < columns; column++) {
         animal[column] /= count[column];
         mean[column] /= count[column];

@@ -10,7 +10,7 @@ from typing import Any
 from aptv2.benchmarks.cells import TITLES, Table
 from aptv2.benchmarks.report.tables import heat_map
 from aptv2.benchmarks.report.values import Results, number, overall, percent, status
-from aptv2.plots.charts import Bar, Point, bar_chart, line_chart, scatter_chart
+from aptv2.reports.charts import Bar, Point, bar_chart, line_chart, scatter_chart
 from aptv2.species import FAMILIES, SPECIES, canonical
 
 _FEWEST = 0.05  # share of the first frame's animals that a mean over time is of at least
@@ -71,7 +71,7 @@ def draw_figures(
                 _over_time(_best(done)),
             )
         )
-    maps = _joints(done, miniature) + _species(done, miniature)
+    maps = _keypoints(done, miniature) + _species(done, miniature)
     return f'<div class="charts">{"".join(charts)}</div>{maps}'
 
 
@@ -186,19 +186,21 @@ def _over_time(best: Results) -> str:
     return line_chart(lines, "Pose error over time", ("frames since the first", "100 − mean OKS"))
 
 
-def _joints(done: Results, miniature: bool) -> str:
-    names = {title_of(cell): result["details"].get("joints") or {} for cell, result in done.items()}
-    joints = dict.fromkeys(joint for one in names.values() for joint in one.get("all", {}))
+def _keypoints(done: Results, miniature: bool) -> str:
+    names = {
+        title_of(cell): result["details"].get("keypoints") or {} for cell, result in done.items()
+    }
+    keypoints = dict.fromkeys(keypoint for one in names.values() for keypoint in one.get("all", {}))
     rows = {
-        joint.replace("_", " "): {
-            name: percent(one.get("all", {}).get(joint)) for name, one in names.items()
+        keypoint.replace("_", " "): {
+            name: percent(one.get("all", {}).get(keypoint)) for name, one in names.items()
         }
-        for joint in joints
+        for keypoint in keypoints
     }
     if not rows:
-        return _missing("By joint", "No cell has scores by joint.")
-    note = "A joint's mean part in OKS, in percent: 100 is on the spot, 0 far off or missed."
-    return heat_map("By joint", rows, list(names), "OKS", note, miniature)
+        return _missing("By keypoint", "No cell has scores by keypoint.")
+    note = "A keypoint's mean part in OKS, in percent: 100 is on the spot, 0 far off or missed."
+    return heat_map("By keypoint", rows, list(names), "OKS", note, miniature)
 
 
 def _species(done: Results, miniature: bool) -> str:

@@ -7,7 +7,7 @@ import html
 from collections.abc import Sequence
 from pathlib import Path
 
-from aptv2.benchmarks.details import CLIPS
+from aptv2.benchmarks.report.details import CLIPS
 from aptv2.benchmarks.report.figures import title_of
 from aptv2.benchmarks.report.values import Results, clean, number, overall, status
 

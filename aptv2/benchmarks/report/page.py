@@ -11,18 +11,18 @@ from string import Template
 import orjson
 
 from aptv2.benchmarks.cells import Table
-from aptv2.benchmarks.details import FILE
+from aptv2.benchmarks.report.details import FILE
 from aptv2.benchmarks.report.figures import draw_figures
+from aptv2.benchmarks.report.figures_of_cells import tables
 from aptv2.benchmarks.report.gallery import Budget, draw_gallery
 from aptv2.benchmarks.report.markdown import markdown
 from aptv2.benchmarks.report.tables import cell_table, paper_table, settings_list
 from aptv2.benchmarks.report.values import MINIATURE, Results, clean, status
 from aptv2.benchmarks.store import is_miniature, read_results
-from aptv2.benchmarks.tables import tables
-from aptv2.benchmarks.tracks import TRACKS
+from aptv2.benchmarks.tracks.registry import TRACKS
 from aptv2.errors import InputError
 from aptv2.files import atomic_write
-from aptv2.plots.style import STYLE
+from aptv2.reports.style import STYLE
 
 PAGE, TEXT = "index.html", "report.md"
 

@@ -16,9 +16,9 @@ NO_BOX = Kind("animal without a box", lost=False)
 NO_AREA = Kind("box of no area", lost=True)
 BOX_OUTSIDE = Kind("box wholly outside its image", lost=True)
 BOX_OVER_EDGE = Kind("box that reaches more than a pixel over its image's edge", lost=False)
-JOINT_OUTSIDE = Kind("animal with joints more than a pixel outside its image", lost=False)
+KEYPOINT_OUTSIDE = Kind("animal with keypoints more than a pixel outside its image", lost=False)
 SEVERAL_SIZES = Kind("clip with images of several sizes, which no tracker takes", lost=False)
-NO_JOINTS = Kind("animal without joints", lost=False)
+NO_KEYPOINTS = Kind("animal without keypoints", lost=False)
 NUM_KEYPOINTS = Kind("wrong num_keypoints, which is never read", lost=False)
 VISIBILITY = Kind("animal with a visibility other than 0, 1 and 2", lost=False)
 SAME_TRACK = Kind("track number on two animals of a frame", lost=True)
@@ -44,7 +44,7 @@ def check_animals(table: PoseTable, document: Any, findings: Findings, file: str
     """
     notes = _Notes(table, findings, file)
     _check_boxes(table, notes)
-    _check_joints(table, document, notes)
+    _check_keypoints(table, document, notes)
     _check_sizes(table, notes)
     _check_tracks(table, notes)
     _check_species(table, notes)
@@ -104,20 +104,20 @@ def _check_sizes(table: PoseTable, notes: _Notes) -> None:
     notes.others(SEVERAL_SIZES, several)
 
 
-def _check_joints(table: PoseTable, document: Any, notes: _Notes) -> None:
-    labelled = table.joints[:, :, 2] > 0
-    counts = table.num_joints
-    notes.animals(NO_JOINTS, counts == 0)
+def _check_keypoints(table: PoseTable, document: Any, notes: _Notes) -> None:
+    labelled = table.keypoints[:, :, 2] > 0
+    counts = table.num_keypoints
+    notes.animals(NO_KEYPOINTS, counts == 0)
     stated = _stated_counts(table, document)
     notes.animals(NUM_KEYPOINTS, (stated != -1) & (stated != counts), stated)
     if np.isnan(table.scores).all():  # The third number of a prediction is a score.
-        seen = table.joints[:, :, 2]
+        seen = table.keypoints[:, :, 2]
         odd = (seen != 0) & (seen != 1) & (seen != 2)
         notes.animals(VISIBILITY, odd.any(axis=1))
     size = table.frames.sizes[table.frame][:, None]
-    points = table.joints[:, :, :2]
+    points = table.keypoints[:, :, :2]
     outside = ((points < -1) | (points > size + 1)).any(axis=2) & labelled & (size > 0).all(axis=2)
-    notes.animals(JOINT_OUTSIDE, outside.any(axis=1))
+    notes.animals(KEYPOINT_OUTSIDE, outside.any(axis=1))
 
 
 def _stated_counts(table: PoseTable, document: Any) -> np.ndarray:
@@ -194,6 +194,6 @@ def _contents(table: PoseTable, file: str) -> Contents:
         clips=len(np.unique(clip[clip != -1])),
         tracks=np.unique(np.stack([clip, table.tracks])[:, tracked], axis=1).shape[1],
         animals=len(table),
-        without_joints=int((table.num_joints == 0).sum()),
+        without_keypoints=int((table.num_keypoints == 0).sum()),
         species=dict(species),
     )

@@ -15,7 +15,7 @@ SPLITS = {
     "test_easy": 5_047,
     "test_hard": 10_220,
 }
-WITHOUT_JOINTS = {"train": 4_725, "val": 997, "test": 1_387}
+WITHOUT_KEYPOINTS = {"train": 4_725, "val": 997, "test": 1_387}
 FOLDERS = {
     "fewshot": 10,
     "leaveoneout": 24,
@@ -71,7 +71,7 @@ def compare(contents: list[Contents]) -> list[Total]:
         number = sum(getattr(part, field) for split in found for part in split)
         return Total(what, published, number if all(found) else None)
 
-    whole = list(WITHOUT_JOINTS)
+    whole = list(WITHOUT_KEYPOINTS)
     listed = [found.images for split in whole for found in parts(split)]
     totals = [
         Total("images in every split", IMAGES, min(listed, default=None)),
@@ -82,8 +82,8 @@ def compare(contents: list[Contents]) -> list[Total]:
         *(total(f"{name}: animals", count, [name], "animals") for name, count in SPLITS.items()),
     ]
     totals += [
-        total(f"{name}: animals without joints", count, [name], "without_joints")
-        for name, count in WITHOUT_JOINTS.items()
+        total(f"{name}: animals without keypoints", count, [name], "without_keypoints")
+        for name, count in WITHOUT_KEYPOINTS.items()
     ]
     for species in SPECIES:
         found = [part.species.get(species, 0) for part in parts("train")]

@@ -38,7 +38,7 @@ class Contents:
     clips: int
     tracks: int
     animals: int
-    without_joints: int
+    without_keypoints: int
     species: dict[str, int]
 
 

@@ -1,1 +1,1 @@
-"""The lite network: one small body with heads for pose, detection and tracking."""
+"""The lite network: one small backbone with heads for pose, detection and tracking."""

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from aptv2.models.lite.body import Body, FoldedConv
+from aptv2.models.lite.backbone import Backbone, FoldedConv
 from aptv2.models.lite.detection import DetectionHead
 from aptv2.models.lite.pose import PoseHead, probabilities
 from aptv2.models.lite.pyramid import ConvNorm
 from aptv2.models.lite.tracking import TrackingHead
-from aptv2.models.pose import PoseModel
+from aptv2.models.pose.base import PoseModel
 from aptv2.skeleton import ANIMAL17, Skeleton
 
 
 class LiteNetwork(nn.Module):
-    """One body, three heads.
+    """One backbone, three heads.
 
     Parameters
     ----------
     skeleton
-        The joints that the pose head finds.
+        The keypoints that the pose head finds.
     """
 
     def __init__(self, skeleton: Skeleton = ANIMAL17) -> None:
         super().__init__()
         self.skeleton = skeleton
-        self.body = Body()
+        self.backbone = Backbone()
         self.pose = PoseHead(len(skeleton))
         self.detection = DetectionHead()
         self.tracking = TrackingHead()
@@ -41,11 +41,11 @@ class LitePose(PoseModel):
         input_size: tuple[int, int] = (256, 256),
     ) -> None:
         super().__init__(input_size, skeleton)
-        self.body, self.head = network.body, network.pose
+        self.backbone, self.head = network.backbone, network.pose
 
     def forward(self, images: Tensor) -> Tensor:
-        """Heatmaps (N, K, H/4, W/4), 1 at the peak of a joint that is surely there."""
-        return probabilities(*self.head(self.body(images)))
+        """Heatmaps (N, K, H/4, W/4), 1 at the peak of a keypoint that is surely there."""
+        return probabilities(*self.head(self.backbone(images)))
 
 
 def fuse(module: nn.Module) -> nn.Module:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from aptv2.models.lite.body import CHANNELS
+from aptv2.models.lite.backbone import CHANNELS
 
 
 class ConvNorm(nn.Sequential):
@@ -52,7 +52,7 @@ class Block(nn.Module):
 class Pyramid(nn.Module):
     """Feature pyramid (Lin et al., CVPR 2017) of two blocks a level at strides 8, 16 and 32.
 
-    A pixel is cheap there and sees far. `forward`: the body's features -> maps (N, width, h, w)
+    A pixel is cheap there and sees far. `forward`: the backbone's features -> maps (N, width, h, w)
     at strides 8 and 16.
     """
 

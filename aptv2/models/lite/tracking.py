@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from aptv2.models.lite.body import CHANNELS
+from aptv2.models.lite.backbone import CHANNELS
 from aptv2.models.lite.pyramid import Block, ConvNorm, double
-from aptv2.models.tracker import SEARCH_SIZE, STRIDE, TEMPLATE_SIZE
+from aptv2.models.trackers.base import SEARCH_SIZE, STRIDE, TEMPLATE_SIZE
 
 
 class TrackingHead(nn.Module):
@@ -43,7 +43,7 @@ class TrackingHead(nn.Module):
         nn.init.constant_(self.score.get_parameter("1.bias"), -3.0)  # one cell is the centre
 
     def cells(self, features: list[Tensor]) -> Tensor:
-        """The body's features -> (N, width, H/16, W/16)."""
+        """The backbone's features -> (N, width, H/16, W/16)."""
         _, at8, at16, at32 = features
         joined = self.lateral8(at8) + self.lateral16(at16) + double(self.lateral32(at32))
         return self.refine(F.relu(joined))
@@ -66,7 +66,7 @@ class TrackingHead(nn.Module):
         template
             Tokens (N, 64, width) from :meth:`template`.
         features
-            The body's features of the search pictures (N, 3, 256, 256), or of fewer: each then
+            The backbone's features of the search pictures (N, 3, 256, 256), or of fewer: each then
             serves equally many templates in turn.
 
         Returns

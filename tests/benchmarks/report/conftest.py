@@ -14,10 +14,10 @@ import orjson
 import pytest
 
 from aptv2.benchmarks.cells import Cell, Plan
-from aptv2.benchmarks.details import write_details
 from aptv2.benchmarks.report import write_report
+from aptv2.benchmarks.report.details import write_details
 from aptv2.benchmarks.store import Store
-from aptv2.benchmarks.tracks import TRACKS
+from aptv2.benchmarks.tracks.registry import TRACKS
 from aptv2.skeleton import ANIMAL17
 from aptv2.species import FAMILIES, SPECIES
 from aptv2.tables import Frames, PoseTable
@@ -54,7 +54,7 @@ def _scores(ap: float, draw: np.random.Generator) -> dict[str, Any]:
 
 
 def _details(ap: float, draw: np.random.Generator, tracked: bool) -> dict[str, Any]:
-    joints = {name: ap + 0.1 - 0.04 * (place % 5) for place, name in enumerate(ANIMAL17.names)}
+    keypoints = {name: ap + 0.1 - 0.04 * (place % 5) for place, name in enumerate(ANIMAL17.names)}
     recall = np.linspace(0, 1, 101)
     drift = 0.001 + 0.003 * draw.random()
     since = [[s, ap + 0.1 - drift * s, 600 - 10 * s if s < 15 else 3] for s in range(30)]
@@ -63,7 +63,7 @@ def _details(ap: float, draw: np.random.Generator, tracked: bool) -> dict[str, A
         for name, steep in (("OKS 0.50", 9), ("OKS 0.75", 7), ("mean", 6))
     }
     return {
-        "joints": {"all": joints | {"root_of_tail": None}},
+        "keypoints": {"all": keypoints | {"root_of_tail": None}},
         "over_time": since if tracked else [],
         "curves": curves,
         "clips": [],
@@ -105,7 +105,7 @@ def _result(cell: Cell, draw: np.random.Generator, miniature: bool) -> dict[str,
 def poses(folder: Path, clips: int = 5, length: int = 8) -> tuple[PoseTable, PoseTable]:
     """Annotated animals that walk over noise, and poses that are worse from clip to clip."""
     draw = np.random.default_rng(0)
-    names, boxes, joints = [], [], []
+    names, boxes, keypoints = [], [], []
     for clip in range(clips):
         ground = draw.integers(60, 120, (120, 160, 3), dtype=np.uint8)
         shape = draw.uniform(0, 60, (17, 2))
@@ -118,7 +118,7 @@ def poses(folder: Path, clips: int = 5, length: int = 8) -> tuple[PoseTable, Pos
             cv2.imwrite(str(folder / name), picture)
             names.append(name)
             boxes.append([*corner, 60, 60])
-            joints.append(np.concatenate([corner + shape, np.full((17, 1), 2)], axis=1))
+            keypoints.append(np.concatenate([corner + shape, np.full((17, 1), 2)], axis=1))
     count = clips * length
     truth = PoseTable.make(
         Frames.make(
@@ -128,17 +128,17 @@ def poses(folder: Path, clips: int = 5, length: int = 8) -> tuple[PoseTable, Pos
         ),
         np.arange(count),
         boxes=boxes,
-        joints=joints,
+        keypoints=keypoints,
         tracks=np.ones(count),
         species=np.ones(count),
         categories={1: HOSTILE},
         root=folder,
     )
-    moved = truth.joints.copy()
+    moved = truth.keypoints.copy()
     clip = truth.frames.clips[truth.frame]
     moved[:, :, :2] += draw.normal(0, 1, (count, 17, 2)) * clip[:, None, None]
     moved[:, :, 2] = 0.9
-    found = replace(truth, joints=moved, scores=np.full(count, 0.9), boxes=truth.boxes * np.nan)
+    found = replace(truth, keypoints=moved, scores=np.full(count, 0.9), boxes=truth.boxes * np.nan)
     return truth, found
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from aptv2 import InputError
 from aptv2.benchmarks.report import gallery, write_report
+from aptv2.benchmarks.report.figures_of_cells import tables
 from aptv2.benchmarks.report.markdown import plain
 from aptv2.benchmarks.report.values import clean, number, signed
-from aptv2.benchmarks.tables import tables
 
 MakeResults = Callable[..., Path]
 

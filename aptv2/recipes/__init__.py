@@ -1,0 +1,1 @@
+"""Training recipes, found by name."""

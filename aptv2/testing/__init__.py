@@ -1,0 +1,1 @@
+"""From a checkpoint to scores: pose, tracked pose and trackers alone."""

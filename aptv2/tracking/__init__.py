@@ -1,0 +1,1 @@
+"""Which detection is which animal: association, motion, similarity and smoothing."""

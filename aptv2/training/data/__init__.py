@@ -1,0 +1,1 @@
+"""What training reads: pose crops, detection scenes, tracking pairs, and packs of crops."""

@@ -1,0 +1,1 @@
+"""Video files and image folders: reading, writing, and what runs beside them."""
