@@ -44,8 +44,8 @@ def test_of_many_one_succeeds(tmp_path: Path) -> None:
 def dead_claim(folder: Path, place: str | None = None) -> None:
     """What a process that was killed leaves behind; of this machine, or of another `place`."""
     code = (
-        "import os, sys; from pathlib import Path; from aptv2.benchmarks.leases import Claimant; "
-        "Claimant().take(Path(sys.argv[1])); os.kill(os.getpid(), 9)"
+        "import os, sys; from pathlib import Path; from aptv2.benchmarks.leases import LeaseHolder; "
+        "LeaseHolder().take(Path(sys.argv[1])); os.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", code, str(folder)], check=False)
     if place is not None:
