@@ -24,8 +24,8 @@ from aptv2.export import write_coco
 from aptv2.models import load_pose_model
 from aptv2.skeleton import ANIMAL17, Skeleton
 from aptv2.tables import PoseTable
-from aptv2.testing.inputs import annotated_boxes
-from aptv2.testing.poses import predict_poses
+from aptv2.testing.boxes import annotated_boxes
+from aptv2.testing.predict import predict_poses
 from aptv2.training import read_recipe
 from aptv2.training.data.sources import Sources
 from aptv2.training.networks import build_network

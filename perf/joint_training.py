@@ -22,8 +22,8 @@ from scenes import clip_folder
 
 import aptv2
 from aptv2.evaluation import score_keypoints, score_single_object
-from aptv2.testing.inputs import annotated_boxes
-from aptv2.testing.poses import predict_poses
+from aptv2.testing.boxes import annotated_boxes
+from aptv2.testing.predict import predict_poses
 from aptv2.training.runs import read_run
 
 CLIPS = ("camel", "cows")

@@ -15,7 +15,7 @@ from typing import Literal, get_args
 from common import machine, markdown, parser
 
 import aptv2
-from aptv2.testing.poses import predict_poses
+from aptv2.testing.predict import predict_poses
 
 Dtype = Literal["float32", "auto"]
 

@@ -22,8 +22,8 @@ from aptv2.files import atomic_write, write_json
 from aptv2.images import read_image
 from aptv2.inference.progress import progress_bar
 from aptv2.tables import PoseTable
-from aptv2.testing.annotated import Follower, follow_annotated, on_annotated
-from aptv2.testing.inputs import annotated_boxes
+from aptv2.testing.boxes import annotated_boxes
+from aptv2.testing.follow import Follower, follow_annotated, on_annotated
 from aptv2.testing.pose import parts_of
 from aptv2.testing.tracked_pose import score_tracks
 from aptv2.tracking.interfaces import Detector

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
+from aptv2.datasets.read_split import Split, read_split
 from aptv2.datasets.splits import clips_of, difficulty_of, few_animals
 from aptv2.errors import InputError
 from aptv2.export.aptv2 import write_aptv2
 from aptv2.files import atomic_write
 from aptv2.tables import PoseTable
-from aptv2.testing.inputs import Split, read_split
 from aptv2.training.data.pose import usable
 
 SHOTS, SEEDS = (1, 2), 2  # of the low-data track

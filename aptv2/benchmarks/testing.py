@@ -21,14 +21,14 @@ from aptv2.benchmarks.store import DETAILS, DONE, Store
 from aptv2.benchmarks.tracks import tracking
 from aptv2.benchmarks.weights import SUFFIXES, cached, in_folder, recipe_of, train_weights, trained
 from aptv2.datasets import read_coco_results
+from aptv2.datasets.read_split import Split, read_split
 from aptv2.errors import InputError
 from aptv2.models.load import EMBEDDED, load_detector, load_pose_model, load_tracker
 from aptv2.models.pose.base import PoseModel
 from aptv2.species import SPECIES, canonical
 from aptv2.tables import PoseTable
-from aptv2.testing.chunks import OtherRunError
-from aptv2.testing.inputs import Split, read_split
 from aptv2.testing.pose import REPORT, RESULTS, score_pose_model
+from aptv2.testing.resumable import OtherRunError
 from aptv2.training import runs
 from aptv2.weights.download import file_checksum
 

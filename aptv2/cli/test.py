@@ -106,9 +106,9 @@ def run_test(
     """
     import aptv2
     from aptv2.cli.test_report import print_box_report, print_report, print_tracked_report
+    from aptv2.datasets.read_split import read_split
     from aptv2.datasets.splits import subset as part_of
     from aptv2.errors import InputError
-    from aptv2.testing.inputs import read_split
     from aptv2.testing.pose import REPORT, RESULTS, score_pose_model
     from aptv2.testing.tracked_pose import TRACKS, score_tracked_poses
     from aptv2.testing.tracker import read_clips, score_boxes

@@ -18,8 +18,8 @@ from aptv2.files import write_json
 from aptv2.locks import held
 from aptv2.models.pose.base import PoseModel
 from aptv2.tables import PoseTable
-from aptv2.testing.chunks import predict_in_chunks
-from aptv2.testing.inputs import annotated_boxes, given_boxes
+from aptv2.testing.boxes import annotated_boxes, given_boxes
+from aptv2.testing.resumable import predict_in_chunks
 
 RESULTS, REPORT, CHUNKS = "predictions.json", "report.json", "chunks"
 
@@ -46,7 +46,7 @@ def score_pose_model(
     model
         The pose network.
     truth
-        The annotated animals, with their images (:func:`aptv2.testing.inputs.read_split`).
+        The annotated animals, with their images (:func:`aptv2.datasets.read_split.read_split`).
     output
         Folder for `predictions.json`, the COCO results that the scores are of (rescored, without
         duplicates, without boxes, as the official ones), and `report.json`, what is returned. What
@@ -58,7 +58,7 @@ def score_pose_model(
     oks_nms
         Drop near-duplicates, as in :func:`aptv2.score_keypoints`.
     devices, resume, progress
-        As in :func:`aptv2.testing.chunks.predict_in_chunks`.
+        As in :func:`aptv2.testing.resumable.predict_in_chunks`.
     resamples, seed
         Of the confidence intervals, as in :func:`aptv2.score_keypoints`.
     about

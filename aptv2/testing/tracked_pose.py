@@ -16,9 +16,8 @@ from aptv2.locks import held
 from aptv2.models.pose.base import PoseModel
 from aptv2.models.trackers.base import LOST
 from aptv2.tables import PoseTable
-from aptv2.testing.annotated import Follower, follow_annotated, on_annotated
-from aptv2.testing.chunks import predict_in_chunks
-from aptv2.testing.inputs import annotated_boxes
+from aptv2.testing.boxes import annotated_boxes
+from aptv2.testing.follow import Follower, follow_annotated, on_annotated
 from aptv2.testing.pose import (
     CHUNKS,
     check_keypoints,
@@ -29,6 +28,7 @@ from aptv2.testing.pose import (
     scores_by_part,
     settings_of,
 )
+from aptv2.testing.resumable import predict_in_chunks
 
 TRACKS = "tracks.json"
 
@@ -55,9 +55,9 @@ def score_tracked_poses(
     model
         The pose network.
     tracker
-        The tracker; or what :func:`aptv2.testing.annotated.follow_annotated` gave with it.
+        The tracker; or what :func:`aptv2.testing.follow.follow_annotated` gave with it.
     truth
-        The annotated animals, with their images (:func:`aptv2.testing.inputs.read_split`).
+        The annotated animals, with their images (:func:`aptv2.datasets.read_split.read_split`).
     output
         Folder for `report.json`, what is returned; `predictions.json`, the COCO results that the
         AP on tracked boxes is of; and `tracks.json`, every followed animal in every frame, with
@@ -147,7 +147,7 @@ def score_tracked_poses(
 
 
 def score_tracks(truth: PoseTable, followed: PoseTable, part: Subset = "all") -> dict[str, Any]:
-    """Scores of what :func:`aptv2.testing.annotated.follow_annotated` gave, as reported here.
+    """Scores of what :func:`aptv2.testing.follow.follow_annotated` gave, as reported here.
 
     Parameters
     ----------

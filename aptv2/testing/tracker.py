@@ -15,7 +15,7 @@ from aptv2.evaluation import score_followed
 from aptv2.export.folders import refuse_used
 from aptv2.export.got10k import write_got10k_results
 from aptv2.tables import PoseTable
-from aptv2.testing.annotated import Follower, follow_annotated
+from aptv2.testing.follow import Follower, follow_annotated
 
 
 def read_clips(data: str | Path, split: str = "val") -> PoseTable:

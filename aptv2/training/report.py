@@ -21,8 +21,8 @@ from aptv2.evaluation import score_keypoints
 from aptv2.files import atomic_write, write_json
 from aptv2.images import read_image
 from aptv2.tables import PoseTable
-from aptv2.testing.inputs import annotated_boxes
-from aptv2.testing.poses import predict_poses
+from aptv2.testing.boxes import annotated_boxes
+from aptv2.testing.predict import predict_poses
 from aptv2.training.networks import pose_model, pose_size
 from aptv2.training.recipes import Recipe
 

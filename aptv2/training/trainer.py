@@ -19,8 +19,8 @@ from torch import nn
 from aptv2.errors import InputError
 from aptv2.evaluation import score_keypoints
 from aptv2.files import atomic_write, write_json
-from aptv2.testing.inputs import annotated_boxes
-from aptv2.testing.poses import predict_poses
+from aptv2.testing.boxes import annotated_boxes
+from aptv2.testing.predict import predict_poses
 from aptv2.training.checkpoints import AtomicCheckpoints, SaveLast, read_position
 from aptv2.training.data.loaders import Place, StageData, stage_data
 from aptv2.training.data.sources import Sources

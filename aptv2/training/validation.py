@@ -15,9 +15,9 @@ from aptv2.datasets.splits import clips_of, subset
 from aptv2.evaluation.keypoints import score_keypoints
 from aptv2.models.pose.base import PoseModel
 from aptv2.tables import PoseTable
-from aptv2.testing.inputs import annotated_boxes
+from aptv2.testing.boxes import annotated_boxes
 from aptv2.testing.pose import parts_of
-from aptv2.testing.poses import predict_poses
+from aptv2.testing.predict import predict_poses
 from aptv2.training.data.loaders import Place
 from aptv2.training.module import StageTraining
 from aptv2.training.networks import pose_model

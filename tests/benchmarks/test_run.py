@@ -20,7 +20,7 @@ from aptv2.benchmarks import testing
 from aptv2.benchmarks.cells import Plan
 from aptv2.benchmarks.leases import LeaseHolder
 from aptv2.benchmarks.options import Options
-from aptv2.benchmarks.report.figures_of_cells import figure, tables
+from aptv2.benchmarks.report.entries import figure, tables
 from aptv2.benchmarks.run import Runner
 from aptv2.benchmarks.store import Store, read_results
 from aptv2.benchmarks.testing import CellTester

@@ -18,7 +18,7 @@ from aptv2.models import load_detector, load_pose_model, load_tracker
 from aptv2.models.load import EMBEDDED, fast_dtype
 from aptv2.models.trackers.base import LOST
 from aptv2.tables import PoseTable
-from aptv2.testing.poses import predict_poses
+from aptv2.testing.predict import predict_poses
 
 MINIMUM_AP = 0.58  # on a part of Animal-Pose's val, boxes given, flip test
 PICTURES = 120

@@ -13,15 +13,16 @@ import numpy as np
 import pytest
 
 from aptv2.datasets import read_coco_results
+from aptv2.datasets.read_split import read_split
 from aptv2.errors import InputError
 from aptv2.evaluation import score_keypoints
 from aptv2.models import load_pose_model
 from aptv2.models.pose.base import PoseModel
 from aptv2.skeleton import Skeleton
 from aptv2.tables import PoseTable
-from aptv2.testing.inputs import annotated_boxes, read_split
+from aptv2.testing.boxes import annotated_boxes
 from aptv2.testing.pose import score_pose_model
-from aptv2.testing.poses import predict_poses
+from aptv2.testing.predict import predict_poses
 
 
 @pytest.fixture(scope="module")

@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 
 import aptv2
 from aptv2.cli.main import app
+from aptv2.datasets.read_split import read_split
 from aptv2.models.pose.base import PoseModel
-from aptv2.testing.annotated import follow_annotated
-from aptv2.testing.inputs import read_split
+from aptv2.testing.follow import follow_annotated
 from aptv2.testing.tracked_pose import score_tracked_poses
 
 

@@ -12,8 +12,8 @@ import orjson
 
 from aptv2.benchmarks.cells import Table
 from aptv2.benchmarks.report.details import FILE
+from aptv2.benchmarks.report.entries import tables
 from aptv2.benchmarks.report.figures import draw_figures
-from aptv2.benchmarks.report.figures_of_cells import tables
 from aptv2.benchmarks.report.gallery import Budget, draw_gallery
 from aptv2.benchmarks.report.markdown import markdown
 from aptv2.benchmarks.report.tables import cell_table, paper_table, settings_list

@@ -6,7 +6,7 @@ import math
 from typing import Any, NamedTuple
 
 from aptv2.benchmarks.cells import Entry
-from aptv2.benchmarks.report.figures_of_cells import figure
+from aptv2.benchmarks.report.entries import figure
 
 Results = dict[str, dict[str, Any]]  # cell id -> its result.json
 

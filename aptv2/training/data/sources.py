@@ -10,11 +10,11 @@ from typing import cast, get_args
 import numpy as np
 
 from aptv2.datasets import read_annotations
+from aptv2.datasets.read_split import Split, read_split
 from aptv2.datasets.splits import few_animals, subset, without_family
 from aptv2.errors import InputError
 from aptv2.skeleton import ANIMAL17, Skeleton
 from aptv2.tables import PoseTable
-from aptv2.testing.inputs import Split, read_split
 from aptv2.training.data.detection import DetectionScenes
 from aptv2.training.data.pack import Pack
 from aptv2.training.data.pairs import TrackingPairs

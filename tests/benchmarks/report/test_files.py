@@ -11,7 +11,7 @@ import pytest
 
 from aptv2 import InputError
 from aptv2.benchmarks.report import gallery, write_report
-from aptv2.benchmarks.report.figures_of_cells import tables
+from aptv2.benchmarks.report.entries import tables
 from aptv2.benchmarks.report.markdown import plain
 from aptv2.benchmarks.report.values import clean, number, signed
 

@@ -11,7 +11,7 @@ import pytest
 
 from aptv2.errors import InputError
 from aptv2.tables import Frames, PoseTable
-from aptv2.testing.annotated import follow_annotated, on_annotated
+from aptv2.testing.follow import follow_annotated, on_annotated
 
 
 class Drift:

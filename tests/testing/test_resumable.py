@@ -1,4 +1,4 @@
-"""Poses of annotated images, and the same in chunks: killed, resumed, on several devices."""
+"""Poses in chunks: killed, resumed, and on several devices, they stay the same."""
 
 from __future__ import annotations
 
@@ -14,16 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aptv2 import crops
 from aptv2.datasets import read_annotations
 from aptv2.errors import InputError
-from aptv2.images import read_image
 from aptv2.models import load_pose_model
 from aptv2.models.pose.base import PoseModel
 from aptv2.tables import PoseTable
-from aptv2.testing import chunks
-from aptv2.testing.chunks import predict_in_chunks
-from aptv2.testing.poses import predict_poses
+from aptv2.testing import resumable
+from aptv2.testing.resumable import predict_in_chunks
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +37,7 @@ def animals(small_release: Path) -> PoseTable:
 
 @pytest.fixture
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chunks, "_ANIMALS", 5)
+    monkeypatch.setattr(resumable, "_ANIMALS", 5)
 
 
 def assert_same(found: PoseTable, expected: PoseTable) -> None:
@@ -48,49 +45,9 @@ def assert_same(found: PoseTable, expected: PoseTable) -> None:
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), name)
 
 
-def test_poses_are_those_of_single_frames(model: PoseModel, animals: PoseTable) -> None:
-    table = replace(animals, scores=np.linspace(0.1, 1, len(animals), dtype=np.float32))
-    found = predict_poses(model, table, flip=True)
-    for row in (0, 17, len(table) - 1):
-        assert table.root is not None
-        image = read_image(table.root / table.frames.names[table.frame[row]])
-        alone = model.predict(image, table.boxes[row : row + 1], flip=True)[0]
-        np.testing.assert_allclose(found.keypoints[row], alone, atol=1e-3)
-        score = alone[:, 2].mean() * table.scores[row]
-        assert found.scores[row] == pytest.approx(score, rel=1e-4)
-    _, extents = crops.crop_frames(table.boxes, model.input_size)
-    np.testing.assert_allclose(found.areas, extents.prod(axis=1), rtol=1e-5)
-
-
-def test_the_area_is_the_crops_in_the_other_convention(animals: PoseTable) -> None:
-    model = load_pose_model("res50", "random", "cpu")
-    found = predict_poses(model, animals[:2])
-    boxes = [
-        crops.clean_boxes(animals.boxes[row], tuple(animals.frames.sizes[animals.frame[row]][::-1]))
-        for row in range(2)
-    ]
-    _, extents = crops.crop_frames(np.concatenate(boxes), model.input_size)
-    np.testing.assert_allclose(found.areas, extents.prod(axis=1), rtol=1e-5)
-
-
-def test_no_animal(model: PoseModel, animals: PoseTable, tmp_path: Path) -> None:
-    assert len(predict_poses(model, animals[:0])) == 0
-    assert len(predict_in_chunks(model, animals[:0], tmp_path / "chunks")) == 0
-
-
-def test_a_missing_image(model: PoseModel, animals: PoseTable, tmp_path: Path) -> None:
-    name = animals.frames.names[animals.frame[3]]
-    assert animals.root is not None
-    (animals.root / name).unlink()
-    with pytest.raises(InputError, match=name):
-        predict_poses(model, animals)
-    with pytest.raises(InputError, match=name):
-        predict_in_chunks(model, animals, tmp_path / "chunks")
-
-
 @pytest.mark.usefixtures("small_chunks")
 def test_chunks_hold_whole_clips_and_every_animal_once(animals: PoseTable) -> None:
-    parts = chunks._chunks(animals)
+    parts = resumable._chunks(animals)
     assert sorted(np.concatenate(parts).tolist()) == list(range(len(animals)))
     assert all(len(rows) >= 5 for rows in parts[:-1])
     clips = [set(animals.frames.clips[animals.frame[rows]].tolist()) for rows in parts]
@@ -199,15 +156,15 @@ import sys
 from pathlib import Path
 import torch
 from aptv2.datasets import read_annotations
-from aptv2.testing import chunks
+from aptv2.testing import resumable
 from aptv2.models import load_pose_model
 
 torch.set_num_threads(1)
-chunks._ANIMALS = 5
+resumable._ANIMALS = 5
 if __name__ == "__main__":
     source, folder, devices = sys.argv[1:]
     table, model = read_annotations(source), load_pose_model("lite", device="cpu")
-    chunks.predict_in_chunks(model, table, Path(folder), devices=int(devices))
+    resumable.predict_in_chunks(model, table, Path(folder), devices=int(devices))
 """
 
 
@@ -230,7 +187,7 @@ def test_killed_and_resumed(
     process.wait()
     done = {path: path.stat().st_mtime_ns for path in folder.glob("chunk*.npz")}
     assert first in done
-    assert len(done) < len(chunks._chunks(table))
+    assert len(done) < len(resumable._chunks(table))
     resumed = predict_in_chunks(model, table, folder, resume=True)
     assert_same(resumed, predict_in_chunks(model, table, tmp_path / "whole"))
     assert all(path.stat().st_mtime_ns == written for path, written in done.items())

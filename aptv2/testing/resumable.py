@@ -32,7 +32,7 @@ from aptv2.files import atomic_write
 from aptv2.inference.progress import progress_bar
 from aptv2.models.pose.base import PoseModel
 from aptv2.tables import PoseTable
-from aptv2.testing.poses import predict_poses
+from aptv2.testing.predict import predict_poses
 
 _ANIMALS = 128  # in a chunk, until the clip that it began is through
 
@@ -51,7 +51,7 @@ def predict_in_chunks(
     resume: bool = False,
     progress: bool = False,
 ) -> PoseTable:
-    """As :func:`aptv2.testing.poses.predict_poses`, with a folder to go on from.
+    """As :func:`aptv2.testing.predict.predict_poses`, with a folder to go on from.
 
     Parameters
     ----------

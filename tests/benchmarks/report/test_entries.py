@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from aptv2.benchmarks.cells import Entry, Plan
-from aptv2.benchmarks.report.figures_of_cells import figure
+from aptv2.benchmarks.report.entries import figure
 from aptv2.benchmarks.tracks.registry import TRACKS
 
 
