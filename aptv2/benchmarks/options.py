@@ -8,6 +8,8 @@ from pathlib import Path
 from aptv2.benchmarks.cells import Plan
 from aptv2.models.load import Dtype
 
+RECIPES = Path(__file__).parents[1] / "recipes"
+
 
 @dataclass(frozen=True)
 class Options:
@@ -46,7 +48,7 @@ class Options:
     train: bool = False
     only: str = "*"
     plan: Plan = field(default_factory=Plan)
-    recipes: Path = Path("recipes")
+    recipes: Path = RECIPES
     miniature: bool = False
     device: str | None = None
     dtype: Dtype = "auto"

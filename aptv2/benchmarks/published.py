@@ -1,7 +1,7 @@
 """The numbers that the APTv2 paper publishes: AP in percent, on val. The one place they stand.
 
-Nothing here is computed: the paper's averages are its own. What it does not print, such as the
-low-data numbers, is not here.
+Nothing here is computed: the paper's averages are its own. The numbers of its figure of low-data
+fine-tuning are not known here.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from aptv2.benchmarks.arithmetic import check_track
 from aptv2.benchmarks.boxes import checked
 from aptv2.benchmarks.cells import ANNOTATED, Cell, Plan
 from aptv2.benchmarks.leases import Lease, LeaseHolder, LeaseLostError
@@ -90,6 +91,8 @@ class Runner:
         old_failures = {cell: result for cell, result in before.items() if _failed(result)}
         results = {cell: r for cell, r in before.items() if r is not None and not _failed(r)}
         self._list_missing([cell for cell in self.cells if cell not in results])
+        if self.options.miniature:
+            self._check_full_size()
         waiting = False
         while open_cells := [cell for cell in self.cells if cell not in results]:
             for cell in open_cells:
@@ -161,6 +164,15 @@ class Runner:
         missing, needed = self.tester.missing(cells)
         if missing and not self.options.train:
             self.tell(f"Weights missing: {len(missing)} of {needed}: {', '.join(missing)}")
+
+    def _check_full_size(self) -> None:
+        """Check the trainings that a miniature stands for: batch and schedule, at full size."""
+        found = check_track(self.track, Plan(), self.options.recipes)
+        steps = sorted(each.steps for each in found.values())
+        self.tell(
+            f"At full size: {len(found)} trainings of {steps[0]} to {steps[-1]} steps fill their "
+            "batches and reach their learning rate"
+        )
 
     def _plan(self) -> Plan:
         plan = self.options.plan

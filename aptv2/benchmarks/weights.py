@@ -1,4 +1,4 @@
-"""Where a cell's weights come from: a folder, an earlier training here, the cache, or a training.
+"""The source of a cell's weights: a folder, an earlier training here, the cache, or a training.
 
 In a weights folder the file of a cell is `NAME.safetensors`, `.pth`, `.pt` or `.ckpt`, where NAME
 is that of its training: the registry's, such as `aptv2-res50-coco` or
@@ -14,12 +14,14 @@ from pathlib import Path
 import numpy as np
 
 from aptv2.benchmarks.cells import Training
+from aptv2.benchmarks.few import for_few_animals
 from aptv2.benchmarks.store import Store
 from aptv2.errors import InputError
 from aptv2.training.data.pose import usable
 from aptv2.training.data.sources import Sources
 from aptv2.training.networks import EMBEDDED_NAME
 from aptv2.training.recipes import Recipe, read_recipe
+from aptv2.training.runs import BEST
 from aptv2.weights.cache import weights_path
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")
@@ -42,10 +44,28 @@ def in_folder(folder: Path, name: str) -> Path | None:
 
 
 def trained(store: Store, training: Training, miniature: bool) -> Path | None:
-    """What an earlier training in the results folder gave."""
+    """The weights of an earlier training in the results folder; None before it ends."""
     network = "lite" if miniature else training.network
     path = store.weights(training.name) / f"{network}.safetensors"
-    return path if path.is_file() else None
+    return best_of(path) if path.is_file() else None
+
+
+def best_of(last: Path) -> Path:
+    """The weights with the highest AP on val of a finished run, else its last ones.
+
+    The official configurations save the checkpoint with the best AP, and it is what they test.
+
+    Parameters
+    ----------
+    last
+        The weights that the run ended with, in its run folder.
+    """
+    stages = sorted(last.parent.glob(f"[0-9]*-*/{BEST}"), key=_stage_number)
+    return stages[-1] if stages else last
+
+
+def _stage_number(path: Path) -> int:
+    return int(path.parent.name.partition("-")[0])
 
 
 def cached(name: str) -> Path | None:
@@ -57,41 +77,57 @@ def cached(name: str) -> Path | None:
 def recipe_of(training: Training, recipes: Path, data: Path, miniature: bool) -> Recipe:
     """What trains the weights: the network's recipe with the training's part of the data.
 
-    A batch that the data cannot fill is made smaller.
+    Few animals get a schedule of their own (:mod:`aptv2.benchmarks.few`). A miniature's batch is
+    made smaller where its data cannot fill it.
 
     Raises
     ------
     InputError
         Where the recipe or the data cannot be read.
     """
-    if miniature:
-        changes = [each for each in training.settings() if not each.startswith("init=")]
-        seed = zlib.crc32(training.name.encode()) % 1000  # so that not all cells are the same
-        recipe = read_recipe(MINIATURE_RECIPE, (*changes, f"init={EMBEDDED_NAME}", f"seed={seed}"))
-    else:
-        path = recipes / f"{training.network}.yaml"
-        if not path.is_file():
-            raise InputError(
-                f"{path}: there is no such recipe; give the folder with --recipes, which is "
-                "recipes/ of the source"
-            )
-        changes = list(training.settings())
-        if (data / _SPLIT_FILES.format("train")).is_file():
-            changes += [f"data.pose_{s}={_SPLIT_FILES.format(s)}" for s in ("train", "val")]
-        recipe = read_recipe(path, tuple(changes))
-    if training.few is None and not miniature:
-        return recipe
-    animals = int(np.count_nonzero(usable(Sources(recipe, data).stills[0])))
-    stages = [stage.model_dump(mode="json") for stage in recipe.stages]
-    for stage in stages:
-        task = stage["tasks"]["pose"]
-        part = task["per_device"] or 1
-        task["batch"] = min(task["batch"], animals // part * part or max(animals, 1))
-    return Recipe.model_validate(recipe.model_dump(mode="json") | {"stages": stages})
+    if not miniature:
+        recipe = network_recipe(training, recipes, data)
+        if training.few is None:
+            return recipe
+        return for_few_animals(recipe, _animals(recipe, data))
+    changes = [each for each in training.settings() if not each.startswith("init=")]
+    seed = zlib.crc32(training.name.encode()) % 1000  # so that not all cells are the same
+    recipe = read_recipe(MINIATURE_RECIPE, (*changes, f"init={EMBEDDED_NAME}", f"seed={seed}"))
+    (stage,) = recipe.stages
+    task = stage.tasks["pose"]
+    smaller = task.model_copy(update={"batch": min(task.batch, max(1, _animals(recipe, data)))})
+    stage = stage.model_copy(update={"tasks": {"pose": smaller}})
+    return recipe.model_copy(update={"stages": [stage]})
+
+
+def network_recipe(training: Training, recipes: Path, data: Path | None = None) -> Recipe:
+    """The network's recipe with the settings of a training.
+
+    Where `data` holds AP-10K's own split files, they are what it trains and validates on.
+
+    Raises
+    ------
+    InputError
+        Where the recipe cannot be read.
+    """
+    path = recipes / f"{training.network}.yaml"
+    if not path.is_file():
+        raise InputError(
+            f"{path}: there is no such recipe; give the folder that holds it with --recipes."
+        )
+    changes = list(training.settings())
+    if data is not None and (data / _SPLIT_FILES.format("train")).is_file():
+        changes += [f"data.pose_{s}={_SPLIT_FILES.format(s)}" for s in ("train", "val")]
+    return read_recipe(path, tuple(changes))
+
+
+def _animals(recipe: Recipe, data: Path) -> int:
+    """Number of animals that a recipe learns poses from."""
+    return int(np.count_nonzero(usable(Sources(recipe, data).annotated)))
 
 
 def train_weights(store: Store, training: Training, recipe: Recipe, data: Path) -> Path:
-    """Train, or go on where a training stopped; the trained weights' file.
+    """Train, or resume a training that stopped; the file of its best weights.
 
     Raises
     ------
@@ -101,4 +137,4 @@ def train_weights(store: Store, training: Training, recipe: Recipe, data: Path) 
     from aptv2.training.trainer import train  # Lightning takes long to load
 
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    return train(recipe, data, store.weights(training.name), resume=True, progress=True)
+    return best_of(train(recipe, data, store.weights(training.name), resume=True, progress=True))

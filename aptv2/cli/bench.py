@@ -10,6 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from aptv2.benchmarks.cells import Plan
+    from aptv2.benchmarks.options import Options
 
 bench = typer.Typer(
     name="bench",
@@ -42,7 +43,18 @@ _Boxes = Annotated[
         "COCO results."
     ),
 ]
-_Recipes = Annotated[Path, typer.Option(help="Folder of the networks' recipes.")]
+_Recipes = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the networks' recipes.", show_default="those of the package"),
+]
+_Check = Annotated[
+    bool,
+    typer.Option(
+        "--check",
+        help="Show samples, batch, steps, warm-up and peak learning rate of each cell's training "
+        "at the full size of the data, refuse what could not learn, and end.",
+    ),
+]
 _Miniature = Annotated[
     bool,
     typer.Option(
@@ -57,7 +69,7 @@ _List = Annotated[
 _Device = Annotated[str | None, typer.Option(help="cpu or cuda; default: what is there.")]
 _Dtype = Annotated[str, typer.Option(help="float32, bfloat16, or auto.")]
 
-_RESULTS, _DATA, _RECIPES = Path("results"), Path("data/APTv2"), Path("recipes")
+_RESULTS, _DATA = Path("results"), Path("data/APTv2")
 
 
 @bench.command()
@@ -68,9 +80,10 @@ def supervised(
     train: _Train = False,
     only: _Only = "*",
     boxes: _Boxes = "annotated",
-    recipes: _Recipes = _RECIPES,
+    recipes: _Recipes = None,
     miniature: _Miniature = False,
     show: _List = False,
+    check: _Check = False,
     device: _Device = None,
     dtype: _Dtype = "auto",
 ) -> None:
@@ -92,9 +105,10 @@ def zero_shot(
     train: _Train = False,
     only: _Only = "*",
     boxes: _Boxes = "annotated",
-    recipes: _Recipes = _RECIPES,
+    recipes: _Recipes = None,
     miniature: _Miniature = False,
     show: _List = False,
+    check: _Check = False,
     device: _Device = None,
     dtype: _Dtype = "auto",
 ) -> None:
@@ -113,9 +127,10 @@ def leave_one_out(
     train: _Train = False,
     only: _Only = "*",
     boxes: _Boxes = "annotated",
-    recipes: _Recipes = _RECIPES,
+    recipes: _Recipes = None,
     miniature: _Miniature = False,
     show: _List = False,
+    check: _Check = False,
     device: _Device = None,
     dtype: _Dtype = "auto",
 ) -> None:
@@ -138,9 +153,10 @@ def low_data(
     train: _Train = False,
     only: _Only = "*",
     boxes: _Boxes = "annotated",
-    recipes: _Recipes = _RECIPES,
+    recipes: _Recipes = None,
     miniature: _Miniature = False,
     show: _List = False,
+    check: _Check = False,
     device: _Device = None,
     dtype: _Dtype = "auto",
 ) -> None:
@@ -158,9 +174,10 @@ def tracking(
     weights: _Weights = None,
     train: _Train = False,
     only: _Only = "*",
-    recipes: _Recipes = _RECIPES,
+    recipes: _Recipes = None,
     miniature: _Miniature = False,
     show: _List = False,
+    check: _Check = False,
     device: _Device = None,
     dtype: _Dtype = "auto",
 ) -> None:
@@ -192,7 +209,7 @@ def report(
 
 def _run(track: str, **given: Any) -> None:
     from aptv2.benchmarks.cells import Plan
-    from aptv2.benchmarks.options import Options
+    from aptv2.benchmarks.options import RECIPES, Options
     from aptv2.benchmarks.run import Runner
 
     plan = Plan(
@@ -200,10 +217,14 @@ def _run(track: str, **given: Any) -> None:
         seeds=given.pop("seeds", 3),
         boxes=given.pop("boxes", "annotated"),
     )
-    show = given.pop("show")
+    show, check = given.pop("show"), given.pop("check")
+    given["recipes"] = given["recipes"] or RECIPES
     options = Options(results=given.pop("output"), plan=plan, **given)
     if show:
         _list(track, plan)
+        return
+    if check:
+        _check(track, options)
         return
     results = Runner(track, options, tell=typer.echo).run()
     failed = [result for result in results if result["status"] == "failed"]
@@ -221,6 +242,18 @@ def _list(track: str, plan: Plan) -> None:
         changes = " ".join(cell.training.settings())
         tracker = f"\t{cell.tracker}.safetensors" if cell.tracker else ""
         typer.echo(f"{cell.name}\t{cell.training.name}.safetensors\t{changes}{tracker}")
+
+
+def _check(track: str, options: Options) -> None:
+    from aptv2.benchmarks.arithmetic import check_track
+    from aptv2.benchmarks.cells import TITLES
+
+    for training, found in check_track(track, options.plan, options.recipes).items():
+        typer.echo(
+            f"{training.name}: {TITLES[training.network]}, {found.samples} samples, "
+            f"batch {found.batch}, {found.epochs} epochs, {found.steps} steps, "
+            f"warm-up {found.warmup}, peak {found.peak:.0%} of the rate"
+        )
 
 
 def _numbers(text: str) -> tuple[int, ...]:

@@ -22,6 +22,7 @@ from aptv2.tables import PoseTable
 from aptv2.training.recipes import Recipe
 
 RUN_FILE = "run.json"
+BEST = "best.safetensors"  # in a stage's folder: its weights with the highest AP
 # Of a recipe, without changing what comes out by more than rounding.
 _MAY_CHANGE = ("workers", "save_minutes", "per_device")
 _PACKAGES = (

@@ -29,7 +29,7 @@ from aptv2.training.networks import build_network, pose_model, pose_size
 from aptv2.training.progress import StageProgress
 from aptv2.training.recipes import Recipe, Stage
 from aptv2.training.report import write_report
-from aptv2.training.runs import Run, check_same_data, claim, describe, locked
+from aptv2.training.runs import BEST, Run, check_same_data, claim, describe, locked
 from aptv2.training.validation import Validation
 from aptv2.weights import write_weights
 
@@ -182,7 +182,7 @@ class _Job:
         recipe, stage = self.of.recipe, self.stage
         callbacks: list[Callback] = [SaveLast(self.folder / "last.ckpt", recipe.save_minutes)]
         if stage.validate_every and "pose" in stage.tasks:
-            best = self.folder / "best.safetensors"
+            best = self.folder / BEST
             size = stage.tasks["pose"].size
             callbacks.append(
                 Validation(sources.truth, size, stage.validate_every, best, self.place)

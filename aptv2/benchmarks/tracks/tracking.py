@@ -55,7 +55,7 @@ def _poses(part: str) -> Table:
         (TRUE_BOXES, *(TITLES[tracker] for tracker in TRACKERS)),
         (*(TITLES[network] for network in NETWORKS), AVERAGE),
         entries,
-        "The trackers are reconstructions: the paper's were never released.",
+        "The trackers are reconstructions: the paper's weights are published, its code is not.",
     )
 
 

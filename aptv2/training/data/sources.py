@@ -38,8 +38,12 @@ class Sources:
     @cached_property
     def stills(self) -> tuple[PoseTable, Images]:
         """The annotated photographs."""
-        table = self._chosen(self._read(self.recipe.data.pose_train))
-        return table, Images(table)
+        return self.annotated, Images(self.annotated)
+
+    @cached_property
+    def annotated(self) -> PoseTable:
+        """The animals of the photographs; no image is read."""
+        return self._chosen(self._read(self.recipe.data.pose_train))
 
     def _chosen(self, table: PoseTable) -> PoseTable:
         """The animals that the recipe learns from."""
