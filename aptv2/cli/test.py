@@ -11,13 +11,6 @@ import typer
 from aptv2.cli.score import Suppression
 
 
-class Split(str, Enum):
-    """Parts of a data set that are tested on."""
-
-    val = "val"
-    test = "test"
-
-
 class Subset(str, Enum):
     """Parts of APTv2 by how many animals a clip shows."""
 
@@ -49,7 +42,13 @@ def run_test(
         Path,
         typer.Option(help="APTv2's folder, GOT-10k's, or an annotation file of any format."),
     ] = Path("data/APTv2"),
-    split: Annotated[Split, typer.Option(help="Which split of a folder.")] = Split.val,
+    split: Annotated[
+        str,
+        typer.Option(
+            help="Which split of a folder: val, test, or any annotation file of a release by its "
+            "name or path, tracking/val_easy."
+        ),
+    ] = "val",
     subset: Annotated[
         Subset, typer.Option(help="Which of APTv2's clips; all gives scores of easy and hard too.")
     ] = Subset.all,
@@ -121,7 +120,7 @@ def run_test(
     if tracker_weights and not tracker:
         raise InputError("--tracker-weights: give the tracker's name with --tracker.")
     stems = [Path(each).stem for each in (recipe, tracker) if each]
-    run = "-".join(["test", *stems, split.value, subset.value])
+    run = "-".join(["test", *stems, split.removesuffix(".json").replace("/", "-"), subset.value])
     output = output or Path("runs", run)
     if recipe is None:
         if tracker is None:
@@ -132,14 +131,14 @@ def run_test(
             if source is not None and source.name == "COMMANDLINE":
                 option = "--" + name.replace("_", "-")
                 raise InputError(f"{option}: a tracker tested alone has no use for it.")
-        clips = part_of(read_clips(data, split.value), subset.value)
+        clips = part_of(read_clips(data, split), subset.value)
         follower = aptv2.load_tracker(tracker, tracker_weights, device, dtype)  # type: ignore[arg-type]
         print_box_report(score_boxes(follower, clips, output, progress=True))
         typer.echo(f"Written: {output}")
         return
     network = read_recipe(recipe).model.name if recipe.endswith((".yaml", ".yml")) else recipe
     model = aptv2.load_pose_model(network, checkpoint, device, dtype)  # type: ignore[arg-type]
-    truth = read_split(data, split.value, subset.value)
+    truth = read_split(data, split, subset.value)
     options: dict[str, Any] = {
         "flip": flip_test,
         "oks_nms": "soft" if oks_nms is Suppression.soft else oks_nms is Suppression.hard,
@@ -151,7 +150,7 @@ def run_test(
             "network": network,
             "checkpoint": str(checkpoint or "published"),
             "data": str(data),
-            "split": split.value,
+            "split": split,
             "subset": subset.value,
         },
     }

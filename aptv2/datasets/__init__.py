@@ -22,6 +22,7 @@ from aptv2.datasets.labelme import is_labelme, is_labelme_folder, read_labelme
 from aptv2.datasets.lasot import is_lasot, read_lasot
 from aptv2.datasets.names import entries
 from aptv2.datasets.records import check_there, load_json, read_bytes
+from aptv2.datasets.repairs import repaired
 from aptv2.datasets.sleap import is_sleap, read_sleap
 from aptv2.datasets.trackingnet import is_trackingnet, read_trackingnet
 from aptv2.datasets.yolo import is_yolo, read_yolo
@@ -116,7 +117,8 @@ def read_annotations(path: str | Path) -> PoseTable:
     document = load_document(path)
     for known in FORMATS:
         if known.recognise(path, document):
-            return known.read(path, document)
+            table = known.read(path, document)
+            return table if document is None else repaired(table, path)
     if path.is_dir() and (files := json_files(path)):
         if len(files) == 1:
             return read_annotations(files[0])

@@ -49,15 +49,7 @@ def parse_apt36k(document: dict[str, Any], path: Path) -> PoseTable:
     if root is not None:
         on_disk = {folder: _on_disk(root, folder) for folder in {_folder(name) for name in names}}
         images = [_moved(image, on_disk) if _has_name(image) else image for image in images]
-    annotations = document["annotations"]
-    if isinstance(annotations, list):
-        annotations = [
-            animal | {"iscrowd": animal["is_crowd"]}
-            if isinstance(animal, dict) and "is_crowd" in animal
-            else animal
-            for animal in annotations
-        ]
-    return parse_coco(document | {"images": images, "annotations": annotations}, path, root)
+    return parse_coco(document | {"images": images}, path, root)
 
 
 def _relative(image: Any) -> Any:

@@ -6,6 +6,8 @@ layouts: `annotations/` with `{train,val,test}_annotations.json`,
 `tracking/`; or, as the official configurations read them, `annotations_easy/` and
 `annotations_hard/` with `{train,val,test}_annotations.json` in each. Every file is COCO
 (:mod:`aptv2.datasets.coco`) and lists all images of the release: a split is its annotations.
+A release may also lie one folder deeper, as `APTv2/APTv2`. Known faults of its annotations are put
+right on reading (:mod:`aptv2.datasets.repairs`).
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ import numpy as np
 
 from aptv2.datasets.coco import read_coco
 from aptv2.datasets.names import walk
+from aptv2.datasets.repairs import repaired
+from aptv2.datasets.splits import DIFFICULTIES
 from aptv2.errors import InputError
 from aptv2.tables import Frames, PoseTable
 
@@ -31,7 +35,7 @@ def annotation_files(root: str | Path) -> dict[str, Path]:
     Parameters
     ----------
     root
-        The folder that holds `data/` and the annotation folders.
+        The folder that holds `data/` and the annotation folders, or the one above it.
 
     Returns
     -------
@@ -47,8 +51,9 @@ def annotation_files(root: str | Path) -> dict[str, Path]:
         Where the annotation folders cannot be read.
     """
     found: dict[str, Path] = {}
+    place = release_folder(Path(root)) or Path(root)
     for folder_name, ending in _FOLDERS.items():
-        folder = Path(root) / folder_name
+        folder = place / folder_name
         if not folder.is_dir():
             continue
         for current, names in walk(folder):
@@ -63,12 +68,63 @@ def annotation_files(root: str | Path) -> dict[str, Path]:
 
 
 def is_aptv2_root(folder: Path) -> bool:
-    """Whether a folder is an APTv2 release."""
+    """Whether a folder is an APTv2 release, or holds one as `APTv2` or as its only folder."""
+    return release_folder(folder) is not None
+
+
+def release_folder(folder: Path) -> Path | None:
+    """The folder with the annotations of a release: `folder` or one in it; None for none."""
+    inner = [path for path in _folders(folder) if path.name not in ("data", *_FOLDERS)]
+    named = [path for path in inner if path.name.lower() == "aptv2"]
+    places = [folder, *(named or inner[: len(inner) == 1])]
+    return next((place for place in places if _has_splits(place)), None)
+
+
+def images_folder(folder: Path) -> Path | None:
+    """The folder that holds `easy/` and `hard/`, else `data/`; None where there is neither.
+
+    Parameters
+    ----------
+    folder
+        A release, or the folder above it.
+    """
+    place = release_folder(folder) or folder
+    data = place / "data"
+    places = [data, place, *(inner / "data" for inner in _folders(place)), folder / "data"]
+    trees = (path for path in places if any((path / tree).is_dir() for tree in DIFFICULTIES))
+    return next(trees, data if data.is_dir() else None)
+
+
+def _folders(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
+def _has_splits(folder: Path) -> bool:
     return any(
         (folder / inner / f"{split}_annotations.json").is_file()
         for inner in _FOLDERS
         for split in _SPLITS
     )
+
+
+def read_release_file(path: Path, root: Path) -> PoseTable:
+    """One annotation file of a release, with its known faults put right.
+
+    Parameters
+    ----------
+    path
+        One of :func:`annotation_files`.
+    root
+        The release.
+
+    Raises
+    ------
+    InputError
+        If the file is wrong.
+    """
+    return repaired(read_coco(path, images_folder(root)), path)
 
 
 def read_aptv2(root: str | Path) -> PoseTable:
@@ -93,9 +149,7 @@ def read_aptv2(root: str | Path) -> PoseTable:
         paths += [files[split]] if split in files else parts
     if not paths:
         raise InputError(f"{root} holds no annotations/train_annotations.json, val or test.")
-    images = root / "data"
-    tables = [read_coco(path, images if images.is_dir() else None) for path in paths]
-    return together(tables, paths)
+    return together([read_release_file(path, root) for path in paths], paths)
 
 
 def together(tables: list[PoseTable], paths: list[Path]) -> PoseTable:

@@ -95,7 +95,8 @@ def parse_coco(document: Any, path: Path, root: str | Path | None = None) -> Pos
         species=animals.integers("category_id"),
         areas=areas,
         ids=animals.unique("id"),
-        crowd=animals.integers("iscrowd", 0) != 0,
+        # APT-36K and some tools that write APTv2's files say `is_crowd`.
+        crowd=(animals.integers("iscrowd", 0) != 0) | (animals.integers("is_crowd", 0) != 0),
         skeleton=skeleton,
         categories=names,
         root=Path(root) if root is not None else _root(path, frames.names, document),

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from aptv2.datasets import annotation_files, read_annotations, read_coco
-from aptv2.datasets.aptv2 import is_aptv2_root
+from aptv2.datasets import annotation_files, read_annotations
+from aptv2.datasets.aptv2 import is_aptv2_root, read_release_file
 from aptv2.errors import InputError
 from aptv2.export.aptv2 import write_aptv2
 from aptv2.export.coco import lost_in_coco, write_coco
@@ -82,9 +82,7 @@ def _splits(source: Path, to: str) -> dict[str, PoseTable]:
 
 def released_splits(source: Path) -> dict[str, PoseTable]:
     """The splits that a release has; none where the source is no release."""
-    data = source / "data"
-    root = data if data.is_dir() else None
-    return {split: read_coco(path, root) for split, path in _split_files(source).items()}
+    return {split: read_release_file(path, source) for split, path in _split_files(source).items()}
 
 
 def _split_files(source: Path) -> dict[str, Path]:

@@ -1,4 +1,4 @@
-"""Batch, steps, warm-up and peak learning rate of every cell's training, at the size of the data."""
+"""Batch, steps, warm-up and peak learning rate of every cell's training, at full size."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import track
 
 from aptv2.datasets import FORMATS, annotation_files, json_files
-from aptv2.datasets.aptv2 import is_aptv2_root
+from aptv2.datasets.aptv2 import images_folder, is_aptv2_root
 from aptv2.datasets.check.animals import check_animals
 from aptv2.datasets.check.images import check_images, check_unnamed, with_image_sizes
 from aptv2.datasets.check.published import FOLDERS, compare
@@ -76,7 +76,8 @@ def check_data(
                 raise
             findings.add(UNREADABLE, [str(error)], name)
             continue
-        folder = root / "data" if is_release else table.root or path.parent
+        release_images = images_folder(root) or root / "data"
+        folder = release_images if is_release else table.root or path.parent
         if images:
             table = with_image_sizes(table, folder)
         contents.append(check_animals(table, document, findings, name))

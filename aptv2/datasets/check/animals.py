@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from aptv2.boxes import iou
 from aptv2.datasets.check.report import Contents, Findings, Kind
+from aptv2.datasets.repairs import placeholders
 from aptv2.datasets.splits import DIFFICULTIES
 from aptv2.species import canonical, family, of_folder
 from aptv2.tables import PoseTable
@@ -21,8 +23,11 @@ SEVERAL_SIZES = Kind("clip with images of several sizes, which no tracker takes"
 NO_KEYPOINTS = Kind("animal without keypoints", lost=False)
 NUM_KEYPOINTS = Kind("wrong num_keypoints, which is never read", lost=False)
 VISIBILITY = Kind("animal with a visibility other than 0, 1 and 2", lost=False)
+PLACEHOLDER = Kind("placeholder without a box and keypoints, which is left out", lost=False)
+REPEATED = Kind("repeated record of a track in a frame, of which one is read", lost=False)
 SAME_TRACK = Kind("track number on two animals of a frame", lost=True)
 HOLES = Kind("track with holes", lost=False)
+SAME_ANIMAL = 0.5  # overlap above which two records of a track show one animal
 UNKNOWN_SPECIES = Kind("species that APTv2 does not hold", lost=False)
 FOLDER_SPELLINGS = Kind("species whose folders are spelled in several ways", lost=False)
 OTHER_FOLDER = Kind("animal of another species than its folder", lost=False)
@@ -79,7 +84,9 @@ class _Notes:
 def _check_boxes(table: PoseTable, notes: _Notes) -> None:
     boxes, size = table.boxes, table.frames.sizes[table.frame]
     missing = np.isnan(boxes).any(axis=1)
-    empty = ~missing & (boxes[:, 2:] <= 0).any(axis=1)
+    unused = placeholders(table)
+    empty = ~missing & (boxes[:, 2:] <= 0).any(axis=1) & ~unused
+    notes.animals(PLACEHOLDER, unused)
     notes.animals(NO_BOX, missing)
     notes.animals(NO_AREA, empty)
     known = (size > 0).all(axis=1) & ~missing & ~empty
@@ -131,11 +138,13 @@ def _stated_counts(table: PoseTable, document: Any) -> np.ndarray:
 
 
 def _check_tracks(table: PoseTable, notes: _Notes) -> None:
-    tracked = np.flatnonzero(table.tracks != -1)
+    tracked = np.flatnonzero((table.tracks != -1) & ~placeholders(table))
     again = np.zeros(len(table), bool)
     pairs = np.stack([table.frame[tracked], table.tracks[tracked]])
     again[np.delete(tracked, np.unique(pairs, axis=1, return_index=True)[1])] = True
-    notes.animals(SAME_TRACK, again, table.tracks)
+    copies = again & _overlaps_its_double(table, again)
+    notes.animals(REPEATED, copies, table.tracks)
+    notes.animals(SAME_TRACK, again & ~copies, table.tracks)
 
     frames = table.frames
     in_clip = tracked[(frames.indices[table.frame[tracked]] != -1) & ~again[tracked]]
@@ -148,6 +157,17 @@ def _check_tracks(table: PoseTable, notes: _Notes) -> None:
         HOLES,
         [f"track {track[row]} of clip {clip[row]}, {notes.image(frame[row])}" for row in holes],
     )
+
+
+def _overlaps_its_double(table: PoseTable, again: np.ndarray) -> np.ndarray:
+    """bool (N,): repeated records whose box is that of another one with their track."""
+    found = np.zeros(len(table), bool)
+    for row in np.flatnonzero(again).tolist():
+        frame = table.rows_of(int(table.frame[row]))
+        others = frame[(table.tracks[frame] == table.tracks[row]) & (frame != row)]
+        overlaps = iou(table.boxes[[row]], table.boxes[others])
+        found[row] = bool((overlaps > SAME_ANIMAL).any())
+    return found
 
 
 def _check_species(table: PoseTable, notes: _Notes) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import warnings
 from functools import cached_property
 from pathlib import Path
-from typing import cast, get_args
+from typing import get_args
 
 import numpy as np
 
-from aptv2.datasets import read_annotations
-from aptv2.datasets.read_split import Split, read_split
+from aptv2.datasets import annotation_files, read_annotations
+from aptv2.datasets.read_split import Split, read_split, split_name
 from aptv2.datasets.splits import few_animals, subset, without_family
 from aptv2.errors import InputError
 from aptv2.skeleton import ANIMAL17, Skeleton
@@ -64,8 +64,8 @@ class Sources:
         """A file or folder, or a split of the data set in the root."""
         if self.root.is_file():
             raise InputError(f"{self.root}: is a file; give the folder that holds it")
-        if name in get_args(Split):
-            table = read_split(self.root, cast(Split, name))
+        if name in get_args(Split) or split_name(self.root, annotation_files(self.root), name):
+            table = read_split(self.root, name)
         else:
             table = read_annotations(self.root / name)
         return table.with_keypoint_boxes()
