@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import orjson
@@ -158,6 +158,12 @@ def write_release(
     pictures: bool = False,
     unnamed: int = 0,
     folders: bool = False,
+    repeated: int = 0,
+    placeholders: int = 0,
+    listed_size: tuple[int, int] | None = None,
+    crowd_key: str = "iscrowd",
+    layout: Literal["annotations", "easy and hard"] = "annotations",
+    spelled: Literal["as on disk", "otherwise"] = "as on disk",
 ) -> Path:
     """Write a release.
 
@@ -179,6 +185,19 @@ def write_release(
         With pictures, how many images more lie there that no split names (390 in the release).
     folders
         Write the few-shot, leave-one-out and tracking files too.
+    repeated
+        Records that follow once more in their file; every other copy is all zeros.
+    placeholders
+        Tracked records of zeros in frames after an animal's last one, with a track of their own.
+    listed_size
+        Size that the annotations give all images, whatever theirs is.
+    crowd_key
+        Name of the crowd flag.
+    layout
+        The annotation files: `annotations/`, or `annotations_easy/` and `annotations_hard/` as the
+        official configurations read them.
+    spelled
+        Whether the annotations spell the species' folders as they are on disk.
     """
     rng = np.random.default_rng(3)
     images, animals = _images(clips, list(sizes)), _animals(clips)
@@ -190,21 +209,19 @@ def write_release(
     wrong = rng.choice(len(numbers), dirty, replace=False)
     numbers[wrong] = rng.integers(18, 41, dirty)
 
-    records = [
-        orjson.dumps(
-            {
-                "id": row + 1,
-                "image_id": image + 1,
-                "video_id": clip + 1,
-                "track_id": track,
-                "category_id": SPECIES.index(clips[clip].species) + 1,
-                "bbox": box,
-                "area": round(box[2] * box[3], 4),
-                "iscrowd": 0,
-                "num_keypoints": number,
-                "keypoints": points,
-            }
-        )
+    items = [
+        {
+            "id": row + 1,
+            "image_id": image + 1,
+            "video_id": clip + 1,
+            "track_id": track,
+            "category_id": SPECIES.index(clips[clip].species) + 1,
+            "bbox": box,
+            "area": round(box[2] * box[3], 4),
+            crowd_key: 0,
+            "num_keypoints": number,
+            "keypoints": points,
+        }
         for row, (image, clip, track, box, number, points) in enumerate(
             zip(
                 animals["image"].tolist(),
@@ -217,6 +234,10 @@ def write_release(
             )
         )
     ]
+    records = [orjson.dumps(item) for item in items]
+    for turn, row in enumerate(rng.choice(len(items), repeated + placeholders, replace=False)):
+        added = _copy(items[row], turn, repeats=turn < repeated) | {"id": len(items) + turn + 1}
+        records[row] += b",\n" + orjson.dumps(added)
     limbs = [[int(end) for end in limb.split("-")] for limb in LIMBS.split()]
     categories = [
         {
@@ -229,13 +250,20 @@ def write_release(
         for i, name in enumerate(SPECIES, 1)
     ]
     head = b'{"images":%b,"categories":%b,"annotations":[' % (
-        orjson.dumps(images),
+        orjson.dumps([_listed(image, listed_size, spelled) for image in images]),
         orjson.dumps(categories),
     )
     tree = np.array([clips[c].tree for c in animals["clip"]])
     species = np.array([clips[c].species for c in animals["clip"]])
-    for name, rows in _files(split, tree, species, folders):
-        path = root / "annotations" / name
+    files = [(f"annotations/{name}", rows) for name, rows in _files(split, tree, species, folders)]
+    if layout == "easy and hard":
+        files = [
+            (f"annotations_{part}/{name}_annotations.json", (split == name) & (tree == part))
+            for part in ("easy", "hard")
+            for name in ("train", "val", "test")
+        ]
+    for name, rows in files:
+        path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         chosen = b",\n".join(records[row] for row in np.flatnonzero(rows))
         path.write_bytes(head + chosen + b"]}")
@@ -245,6 +273,23 @@ def write_release(
         for number in range(unnamed):
             (first.parent / f"{9000 + number}.jpg").write_bytes(first.read_bytes())
     return root
+
+
+def _copy(item: dict[str, Any], turn: int, repeats: bool) -> dict[str, Any]:
+    """A record that repeats another one, every other as zeros; or a placeholder of zeros."""
+    zeros = {"bbox": [0, 0, 0, 0], "area": 0, "num_keypoints": 0, "keypoints": [0] * 51}
+    if not repeats:
+        return item | zeros | {"track_id": 900 + turn}
+    return item | (zeros if turn % 2 else {})
+
+
+def _listed(image: dict[str, Any], size: tuple[int, int] | None, spelled: str) -> dict[str, Any]:
+    """What the annotations say of an image."""
+    name = image["file_name"]
+    if spelled == "otherwise":
+        name = name.replace("spider-monkey", "spidermonkey").replace("chimps", "chimpanzee")
+    width, height = size or (image["width"], image["height"])
+    return image | {"file_name": name, "width": width, "height": height}
 
 
 def _files(
