@@ -5,7 +5,7 @@ keypoints.
 
 Images of Animal-Pose's val, which the embedded network has not seen, are labels of one's own here:
 seven keypoints, of which the network knows three by name. It learns from 100 images, picked at
-random, by recipes/finetune.yaml with the given changes, and is scored on the rest with flip test.
+random, by the recipe finetune with the given changes, and is scored on the rest with flip test.
 """
 
 from __future__ import annotations

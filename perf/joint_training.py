@@ -1,7 +1,7 @@
 """What training tracking and pose together costs and gives: two finished runs side by side.
 
-    aptv2 train recipes/vitposetrack_s.yaml --data ../shared/data -o runs/joint
-    aptv2 train recipes/vitposetrack_s.yaml --data ../shared/data -o runs/pose \\
+    aptv2 train vitposetrack_s --data ../shared/data -o runs/joint
+    aptv2 train vitposetrack_s --data ../shared/data -o runs/pose \\
         'stages.0.tasks={pose: {batch: 16, size: [256, 192], weight: 500}}'
     python perf/joint_training.py runs/joint runs/pose
 

@@ -53,7 +53,6 @@ def desk(tmp_path: Path, clip: Path, small_release: Path, monkeypatch: pytest.Mo
     for number in range(2):
         (tmp_path / "videos").mkdir(exist_ok=True)
         shutil.copy(clip, f"videos/{number}.mp4")
-    Path("recipes").symlink_to(REPO / "aptv2" / "recipes")
     Path("official").mkdir()
     Path("official/aptv2-res50-in1k.safetensors").symlink_to(EMBEDDED)
     write_labels(tmp_path / "my_labels")

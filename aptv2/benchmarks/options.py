@@ -32,7 +32,7 @@ class Options:
     plan
         What the cells hang on.
     recipes
-        Folder of the networks' recipes.
+        Folder of recipes that replace those of the same name in the package.
     miniature
         Cut the data small, and take `lite` for every network.
     device, dtype

@@ -6,6 +6,7 @@ import time
 import traceback
 from collections.abc import Callable
 from fnmatch import fnmatch
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ from aptv2.benchmarks.tracks import tracking
 from aptv2.benchmarks.tracks.registry import TRACKS
 from aptv2.errors import InputError
 from aptv2.models.load import load_pose_model
+from aptv2.recipes import recipe_names
 from aptv2.species import FAMILIES, family
 
 
@@ -192,7 +194,23 @@ def _refuse_at_once(options: Options) -> None:
         folder = getattr(options, name)
         if folder is not None and not folder.is_dir():
             raise InputError(f"--{name} {folder}: there is no such folder")
+    _check_recipes(options.recipes)
     load_pose_model("lite", device=options.device, dtype=options.dtype)
+
+
+def _check_recipes(folder: Path) -> None:
+    """Refuse a folder of recipes with a misspelt name: the package's recipe would be trained."""
+    if not folder.is_dir():
+        raise InputError(f"--recipes {folder}: there is no such folder; give one with recipes.")
+    names = [path.stem for path in sorted(folder.glob("*.yaml"))]
+    if not names:
+        raise InputError(f"--recipes {folder}: holds no recipe; put NETWORK.yaml into it.")
+    for name in names:
+        if name not in recipe_names():
+            raise InputError(
+                f"--recipes {folder / name}.yaml: no recipe in the package has this name; "
+                "aptv2 train --list shows all."
+            )
 
 
 def _failed(result: dict[str, Any] | None) -> bool:

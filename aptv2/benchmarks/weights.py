@@ -17,6 +17,7 @@ from aptv2.benchmarks.cells import Training
 from aptv2.benchmarks.few import for_few_animals
 from aptv2.benchmarks.store import Store
 from aptv2.errors import InputError
+from aptv2.recipes import find_recipe
 from aptv2.training.data.pose import usable
 from aptv2.training.data.sources import Sources
 from aptv2.training.networks import EMBEDDED_NAME
@@ -110,11 +111,8 @@ def network_recipe(training: Training, recipes: Path, data: Path | None = None) 
     InputError
         Where the recipe cannot be read.
     """
-    path = recipes / f"{training.network}.yaml"
-    if not path.is_file():
-        raise InputError(
-            f"{path}: there is no such recipe; give the folder that holds it with --recipes."
-        )
+    own = recipes / f"{training.network}.yaml"
+    path = own if own.is_file() else find_recipe(training.network)
     changes = list(training.settings())
     if data is not None and (data / _SPLIT_FILES.format("train")).is_file():
         changes += [f"data.pose_{s}={_SPLIT_FILES.format(s)}" for s in ("train", "val")]

@@ -45,7 +45,10 @@ _Boxes = Annotated[
 ]
 _Recipes = Annotated[
     Path | None,
-    typer.Option(help="Folder of the networks' recipes.", show_default="those of the package"),
+    typer.Option(
+        help="Folder of recipes that replace those of the same name in the package.",
+        show_default="none",
+    ),
 ]
 _Check = Annotated[
     bool,

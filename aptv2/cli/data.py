@@ -73,9 +73,10 @@ def pack(
         Path, typer.Option("-o", "--output", help="Folder for the pack.", show_default=False)
     ],
     recipe: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            help="Recipe whose pose crops are wanted: their size and the strongest variation.",
+            help="Recipe (a name, or a YAML file) whose pose crops are wanted: their size and the "
+            "strongest variation.",
             show_default="256 x 256 pixels, varied as by default",
         ),
     ] = None,

@@ -28,7 +28,7 @@ def run_test(
     recipe: Annotated[
         str | None,
         typer.Argument(
-            help="Recipe file, or a network's name: vitpose_b.",
+            help="Name of a recipe or network, or a recipe file: vitpose_b.",
             show_default="none: a --tracker is tested alone",
         ),
     ] = None,
@@ -97,7 +97,7 @@ def run_test(
     as in the paper's third track; their scores stand beside. Without a recipe the tracker is
     tested alone, on clips of one animal: AO and SR, and a folder for GOT-10k's server to be zipped.
 
-    Example: [cyan]aptv2 test recipes/vitpose_b.yaml vitpose_b.pth --data APTv2 --split val[/]
+    Example: [cyan]aptv2 test vitpose_b vitpose_b.pth --data APTv2 --split val[/]
 
     Example: [cyan]aptv2 test lite --tracker lite --data APTv2[/]
 
@@ -108,6 +108,7 @@ def run_test(
     from aptv2.datasets.read_split import read_split
     from aptv2.datasets.splits import subset as part_of
     from aptv2.errors import InputError
+    from aptv2.recipes import recipe_names
     from aptv2.testing.pose import REPORT, RESULTS, score_pose_model
     from aptv2.testing.tracked_pose import TRACKS, score_tracked_poses
     from aptv2.testing.tracker import read_clips, score_boxes
@@ -136,7 +137,8 @@ def run_test(
         print_box_report(score_boxes(follower, clips, output, progress=True))
         typer.echo(f"Written: {output}")
         return
-    network = read_recipe(recipe).model.name if recipe.endswith((".yaml", ".yml")) else recipe
+    by_recipe = recipe.endswith((".yaml", ".yml")) or recipe in recipe_names()
+    network = read_recipe(recipe).model.name if by_recipe else recipe
     model = aptv2.load_pose_model(network, checkpoint, device, dtype)  # type: ignore[arg-type]
     truth = read_split(data, split, subset.value)
     options: dict[str, Any] = {

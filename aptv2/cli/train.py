@@ -12,8 +12,11 @@ from aptv2.errors import InputError
 
 def train(
     recipe: Annotated[
-        Path | None,
-        typer.Argument(help="YAML file that says what to train, with what.", show_default=False),
+        str | None,
+        typer.Argument(
+            help="Name of a recipe, or a YAML file: what to train, on what, and how.",
+            show_default=False,
+        ),
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -62,11 +65,22 @@ def train(
     show: Annotated[
         bool, typer.Option("--print", help="Print the recipe with all its settings, and end.")
     ] = False,
+    show_list: Annotated[
+        bool, typer.Option("--list", help="List the recipes in the package, and end.")
+    ] = False,
 ) -> None:
     """Train a network by a recipe.
 
-    Example: [cyan]aptv2 train recipes/vitpose_b.yaml model.drop_path=0.1 --data APTv2[/]
+    Example: [cyan]aptv2 train vitpose_b model.drop_path=0.1 --data APTv2[/]
     """
+    from aptv2.recipes import find_recipe
+
+    if show_list:
+        _print_recipes()
+        return
+    if recipe is not None:
+        find_recipe(recipe)  # before the heavy imports, so that a wrong name is refused at once
+
     import logging
     import warnings
 
@@ -86,9 +100,11 @@ def train(
         wanted, name = before.recipe, f"{source.resolve().name}-again"
     elif recipe is not None:
         wanted = recipe_for(recipe, data or Path("data"), tuple(overrides))
-        name = recipe.stem
+        name = Path(recipe).stem
     else:
-        raise InputError("give a recipe, e.g. recipes/lite.yaml, or --from RUN")
+        raise InputError(
+            "give a recipe, such as lite (aptv2 train --list shows all), or --from RUN."
+        )
     if show:
         typer.echo(yaml.safe_dump(wanted.model_dump(mode="json"), sort_keys=False).rstrip())
         return
@@ -108,3 +124,19 @@ def train(
         progress=True,
     )
     typer.echo(f"Trained weights: {weights}")
+
+
+def _print_recipes() -> None:
+    from rich.box import SIMPLE
+    from rich.console import Console
+    from rich.table import Table
+
+    from aptv2.recipes import list_recipes
+
+    table = Table(box=SIMPLE)
+    table.add_column("name", no_wrap=True)
+    table.add_column("trains", max_width=16)
+    table.add_column("description")
+    for row in list_recipes():
+        table.add_row(row.name, ", ".join(row.tasks), row.description)
+    Console().print(table)

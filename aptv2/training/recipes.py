@@ -18,6 +18,7 @@ from pydantic import (
 
 from aptv2.datasets.splits import Subset
 from aptv2.errors import InputError
+from aptv2.recipes import find_recipe
 
 Positive = Annotated[float, Field(gt=0)]
 Whole = Annotated[int, Field(gt=0)]
@@ -152,7 +153,7 @@ class Recipe(_Strict):
     seed: int = 1
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "bf16-mixed"
     workers: Annotated[int, Field(ge=0)] = 1  # processes that read pixels, for each device
-    own_labels: str | None = None  # recipe beside this one for labels that have none of its data
+    own_labels: str | None = None  # recipe for labels that have none of this one's data
     save_minutes: Annotated[float, Field(ge=0)] = 10  # between checkpoints within an epoch
     data: Data = Data()
     stages: list[Stage] = Field(min_length=1)
@@ -196,18 +197,23 @@ class Recipe(_Strict):
 
 
 def read_recipe(path: Path | str, overrides: tuple[str, ...] = ()) -> Recipe:
-    """A recipe file, with `key.key=value` overrides.
+    """A recipe with `key.key=value` overrides.
+
+    Parameters
+    ----------
+    path
+        The path of a YAML file, or the name of a recipe in the package.
+    overrides
+        Changes of single values, applied in turn.
 
     Raises
     ------
     InputError
-        Where the file is missing, is not YAML, or holds a key or value that does not belong.
+        There is no such recipe, the file is not YAML, or a key or value does not belong.
     """
-    path = Path(path)
+    path = find_recipe(path)
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such recipe") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         raise InputError(f"{path}: not a readable YAML file ({_first_line(error)})") from None
     if not isinstance(content, dict):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from aptv2.benchmarks import run as running
 from aptv2.benchmarks import testing
@@ -28,9 +29,10 @@ from aptv2.benchmarks.tracks import tracking
 from aptv2.benchmarks.tracks.registry import TRACKS
 from aptv2.benchmarks.weights import recipe_of
 from aptv2.errors import InputError
+from aptv2.recipes import find_recipe
+from aptv2.training import read_recipe
 
 Make = Callable[..., Options]
-RECIPES = Path(__file__).resolve().parents[2] / "aptv2" / "recipes"
 
 
 def done(track: str, options: Options) -> dict[str, dict[str, Any]]:
@@ -116,7 +118,7 @@ def test_a_failure_keeps_what_was_done(options: Make, monkeypatch: pytest.Monkey
 
 
 def test_trackers_are_missed_and_trained_as_other_weights_are(tmp_path: Path) -> None:
-    options = Options(tmp_path / "results", tmp_path, train=True, recipes=RECIPES)
+    options = Options(tmp_path / "results", tmp_path, train=True)
     store = Store(options.results, miniature=False)
     tester = CellTester("tracking", options, store, LeaseHolder())
     cells = TRACKS["tracking"].cells(Plan())
@@ -124,9 +126,19 @@ def test_trackers_are_missed_and_trained_as_other_weights_are(tmp_path: Path) ->
     assert needed == 4
     assert missing[1:] == ["vittrack_b", "vitposetrack_b", "vitposetrack_l"]
     for name in missing[1:]:
-        recipe = recipe_of(tracking.training(name), RECIPES, tmp_path, miniature=False)
+        recipe = recipe_of(tracking.training(name), options.recipes, tmp_path, miniature=False)
         assert recipe.model.name == name
         assert {"tracking"} <= recipe.stages[0].tasks.keys()
+
+
+def test_recipes_of_ones_own_replace_those_in_the_package(tmp_path: Path) -> None:
+    own = yaml.safe_load(find_recipe("vittrack_b").read_text())
+    (tmp_path / "vittrack_b.yaml").write_text(yaml.safe_dump(own | {"seed": 77}))
+    seeds = [
+        recipe_of(tracking.training(name), tmp_path, tmp_path, miniature=False).seed
+        for name in ("vittrack_b", "vitposetrack_b")
+    ]
+    assert seeds == [77, read_recipe("vitposetrack_b").seed]
 
 
 def test_boxes_of_a_tracker_serve_all_pose_networks(
@@ -316,6 +328,13 @@ def test_options_that_are_refused(options: Make, tmp_path: Path) -> None:
     for name in ("data", "ap10k", "weights"):
         with pytest.raises(InputError, match=f"--{name} .*nowhere: there is no such folder"):
             Runner("supervised", options(**{name: tmp_path / "nowhere"}, results=tmp_path / "new"))
+    recipes = tmp_path / "recipes"
+    for said in ("there is no such folder", "holds no recipe", "no recipe in the package"):
+        with pytest.raises(InputError, match=f"--recipes .*recipes.*: .*{said}"):
+            Runner("supervised", options(recipes=recipes, results=tmp_path / "new"))
+        if recipes.is_dir():
+            (recipes / "hrnet_w33.yaml").touch()
+        recipes.mkdir(exist_ok=True)
     with pytest.raises(InputError, match="dtype 'float8'"):
         Runner("supervised", options(dtype="float8", results=tmp_path / "new"))
     assert not (tmp_path / "new").exists()

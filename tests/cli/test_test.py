@@ -57,7 +57,7 @@ def test_it_says_what_is_wrong(small_release: Path, tmp_path: Path) -> None:
 
     data = ("--data", small_release)
     assert "no network 'vitpose'" in sentence("vitpose", EMBEDDED, *data)
-    assert "no such recipe" in sentence("nowhere.yaml", EMBEDDED, *data)
+    assert "nowhere.yaml: there is no such file" in sentence("nowhere.yaml", EMBEDDED, *data)
     assert "it looks like the embedded lite network" in sentence("res50", EMBEDDED, *data)
     assert "no such weights file" in sentence("lite", tmp_path / "nothing.safetensors", *data)
     assert "does not exist" in sentence("lite", EMBEDDED, "--data", tmp_path / "nowhere")

@@ -57,10 +57,26 @@ def test_prints_the_recipe_with_changes() -> None:
     assert changed == plain
 
 
+def test_a_name_is_the_recipe_in_the_package() -> None:
+    assert printed("lite") == printed(str(RECIPE))
+
+
+def test_lists_the_recipes_in_the_package() -> None:
+    result = CliRunner().invoke(app, ["train", "--list"])
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    for path in RECIPE.parent.glob("*.yaml"):
+        assert any(line.split()[:1] == [path.stem] for line in lines), path
+    row = next(line for line in lines if line.split()[:1] == ["vittrack_b"])
+    assert "tracking" in row
+    assert "OSTrack" in result.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "give a recipe, e.g. recipes/lite.yaml, or --from RUN"),
+        ([], "give a recipe, such as lite (aptv2 train --list shows all), or --from RUN."),
+        (["finetun"], "there is no recipe 'finetun'; the nearest recipe in the package is 'fin"),
         (["--from", "no-run"], "no-run: is no folder of a run, it has no run.json"),
         ([str(RECIPE), "--from", "no-run"], "leave the recipe and changes out"),
         ([str(RECIPE), "model.nam=res50"], "override 'model.nam=res50'"),
@@ -77,16 +93,16 @@ def test_refused_in_one_sentence(arguments: list[str], said: str) -> None:
     ("script", "arguments"), [("dist_train.sh", ["r"]), ("dist_test.sh", ["r", "c"])]
 )
 def test_the_scripts_say_what_they_want(script: str, arguments: list[str]) -> None:
-    path = RECIPE.parents[1] / "tools" / script
+    path = RECIPE.parents[2] / "tools" / script
     done = subprocess.run(["bash", path, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith(f"usage: bash tools/{script} RECIPE")
 
 
 def test_the_training_script_calls_the_command() -> None:
-    path = RECIPE.parents[1] / "tools" / "dist_train.sh"
+    path = RECIPE.parents[2] / "tools" / "dist_train.sh"
     done = subprocess.run(
-        ["bash", path, str(RECIPE), "2", "--print"],
+        ["bash", path, "lite", "2", "--print"],
         capture_output=True,
         text=True,
         check=False,

@@ -197,7 +197,7 @@ class TestRefused:
         assert "\n" not in str(caught.value)
 
     def test_missing(self, tmp_path: Path) -> None:
-        with pytest.raises(InputError, match=r"gone\.yaml: there is no such recipe"):
+        with pytest.raises(InputError, match=r"gone\.yaml: there is no such file"):
             read_recipe(tmp_path / "gone.yaml")
 
     def test_a_folder(self, tmp_path: Path) -> None:

@@ -207,8 +207,8 @@ class Sources:
         )
 
 
-def recipe_for(path: Path, data: Path, overrides: tuple[str, ...] = ()) -> Recipe:
-    """A recipe; or, where `data` has none of its files, the one it names for labels of your own.
+def recipe_for(path: Path | str, data: Path, overrides: tuple[str, ...] = ()) -> Recipe:
+    """A recipe; or, if `data` has none of its files, the one it names for labels of your own.
 
     Raises
     ------
@@ -219,10 +219,9 @@ def recipe_for(path: Path, data: Path, overrides: tuple[str, ...] = ()) -> Recip
     instead = recipe.own_labels
     if instead is None or not data.is_dir() or (data / recipe.data.pose_train).exists():
         return recipe
-    other = path.with_name(instead)
     warnings.warn(
-        f"{data} has no {recipe.data.pose_train}: it is taken for labels of your own, which "
-        f"{other} trains on",
+        f"{data} has no {recipe.data.pose_train}: it is taken for labels of your own, which the "
+        f"recipe '{instead}' trains on.",
         stacklevel=2,
     )
-    return read_recipe(other, overrides)
+    return read_recipe(instead, overrides)
