@@ -1,14 +1,12 @@
 """Figures of a data set, drawn from its :class:`aptv2.datasets.statistics.Statistics`.
 
-All are narrow, so that they can be read on a phone and stand side by side on a desk. Colours of
-ink, muted ink, grid and paper are constants that nothing else has: the page exchanges them for its
-own where the reader's screen is dark.
+All are narrow, so that they can be read on a phone and stand side by side on a desk.
 """
 
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -23,13 +21,11 @@ from matplotlib.ticker import (
 )
 
 from aptv2.datasets.statistics import OTHER, Histogram, SpeciesCount, Statistics
+from aptv2.reports.canvas import TEXT, WIDTH, add_legend, plain_axes, row_axes
+from aptv2.reports.style import BLUE, INK, MUTED, ORANGE, PAPER
 from aptv2.species import FAMILIES
 
-INK, MUTED, GRID, PAPER = "#1b2029", "#5d6674", "#d8dce4", "#fefefe"
-BLUE, ORANGE = "#3f7fd9", "#e07b28"  # told apart with every kind of sight, on light and dark
-_WIDTH = 4.4  # inches
-_ROW = 0.19  # inches for a line of a bar chart
-_TEXT, _SMALL = 9.0, 7.0  # points
+_SMALL = 7.0  # points
 _MOST_ROWS = 60
 _COUNT = FuncFormatter(lambda value, _: f"{value:,.0f}")
 _PERCENT = FuncFormatter(lambda value, _: f"{100 * value:.3g}%")
@@ -51,7 +47,7 @@ class FigureKind(NamedTuple):
 
 def draw_sunburst(statistics: Statistics) -> Figure:
     """Families in the inner ring and their species in the outer, by instances."""
-    figure = Figure(figsize=(_WIDTH, _WIDTH))
+    figure = Figure(figsize=(WIDTH, WIDTH))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(-1.01, 1.01), ylim=(-1.01, 1.01), aspect="equal")
     axes.axis("off")
@@ -69,7 +65,7 @@ def draw_sunburst(statistics: Statistics) -> Figure:
             tint = _lighten(colour, 0.45 + 0.3 * rank / len(members))
             _draw_sector(axes, start, share, (_MIDDLE, 1), tint, one.name, "#14181f")
             start += share
-    axes.text(0, 0, f"{total:,}", ha="center", va="center", size=_TEXT, color=INK, weight="bold")
+    axes.text(0, 0, f"{total:,}", ha="center", va="center", size=TEXT, color=INK, weight="bold")
     return figure
 
 
@@ -86,7 +82,7 @@ def draw_species(statistics: Statistics) -> Figure:
         names.append(f"{len(rest)} more")
         for column, key in ((easy, "easy"), (hard, "hard"), (every, "instances")):
             column.append(sum(getattr(one, key) for one in rest))
-    figure, axes = _rows(names)
+    figure, axes = row_axes(names)
     row = np.arange(len(names))
     plain = np.array(every) - easy - hard
     bars = [("easy", np.array(easy), BLUE), ("hard", np.array(hard), ORANGE)]
@@ -106,14 +102,14 @@ def draw_species(statistics: Statistics) -> Figure:
     axes.xaxis.set_major_formatter(_COUNT)
     axes.set_xlabel("instances")
     if split:
-        _legend(axes)
+        add_legend(axes)
     return figure
 
 
 def draw_crowding(statistics: Statistics) -> Figure:
     """Frames and instances against the number of instances in a frame."""
     crowding = statistics.crowding
-    figure, axes = _plain(3.0)
+    figure, axes = plain_axes(3.0)
     for label, values, colour, marker in (
         ("instances", crowding.instances, ORANGE, "s"),
         ("frames", crowding.frames, BLUE, "o"),
@@ -127,7 +123,7 @@ def draw_crowding(statistics: Statistics) -> Figure:
     axes.set_ylim(bottom=0.8)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("instances in a frame")
-    _legend(axes)
+    add_legend(axes)
     return figure
 
 
@@ -135,7 +131,7 @@ def draw_motion(statistics: Statistics) -> Figure:
     """How far each keypoint moves to the next frame: median, half and four fifths of the pairs."""
     motion = statistics.motion
     assert motion is not None
-    figure, axes = _rows(motion.keypoints)
+    figure, axes = row_axes(motion.keypoints)
     row = np.arange(len(motion.keypoints))
     low, lower, median, upper, high = motion.quantiles.T
     axes.hlines(row, low, high, color=BLUE, linewidth=1.2, label="10 to 90 %")
@@ -144,14 +140,14 @@ def draw_motion(statistics: Statistics) -> Figure:
     axes.set_xlim(left=0)
     axes.xaxis.set_major_formatter(_PERCENT)
     axes.set_xlabel("motion to the next frame, share of the animal's size")
-    _legend(axes)
+    add_legend(axes)
     return figure
 
 
 def draw_overlap(statistics: Statistics) -> Figure:
     """IoU of an animal's boxes in neighbouring frames."""
     assert statistics.overlap is not None
-    figure, axes = _plain(2.6)
+    figure, axes = plain_axes(2.6)
     _draw_histogram(axes, statistics.overlap)
     axes.set_xlim(0, 1)
     axes.set(xlabel="IoU with the box in the next frame", ylabel="share of pairs")
@@ -161,7 +157,7 @@ def draw_overlap(statistics: Statistics) -> Figure:
 def draw_aspect(statistics: Statistics) -> Figure:
     """Width to height of the boxes, on a logarithmic axis."""
     assert statistics.aspect is not None
-    figure, axes = _plain(2.6)
+    figure, axes = plain_axes(2.6)
     _draw_histogram(axes, statistics.aspect)
     ticks = 2.0 ** np.arange(-3, 4)
     axes.set_xscale("log", base=2)
@@ -232,38 +228,6 @@ def _one_crowd(statistics: Statistics) -> str:
     return f"Every frame with an animal holds {animals[0]:,}."
 
 
-def _plain(height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(_WIDTH, height), layout="constrained")
-    axes = figure.add_subplot()
-    axes.set_facecolor(PAPER)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["bottom", "left"]].set_color(GRID)
-    axes.tick_params(colors=MUTED, labelsize=_SMALL + 1, length=0)
-    axes.xaxis.label.set(color=INK, size=_TEXT)
-    axes.yaxis.label.set(color=INK, size=_TEXT)
-    axes.grid(axis="y", color=GRID, linewidth=0.6)
-    axes.set_axisbelow(True)
-    return figure, axes
-
-
-def _rows(names: Sequence[str]) -> tuple[Figure, Axes]:
-    """Axes with a line a name, the first on top."""
-    figure, axes = _plain(0.9 + _ROW * len(names))
-    axes.grid(visible=False, axis="y")
-    axes.grid(axis="x", color=GRID, linewidth=0.6)
-    axes.set_yticks(range(len(names)), [_short(name, 28) for name in names], parse_math=False)
-    axes.tick_params(axis="y", labelcolor=INK)
-    axes.set_ylim(len(names) - 0.4, -0.6)
-    return figure, axes
-
-
-def _legend(axes: Axes) -> None:
-    axes.legend(
-        frameon=False, fontsize=_SMALL + 1, labelcolor=INK, loc="lower left",
-        bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0, handlelength=1.2, columnspacing=1.2,
-    )  # fmt: skip
-
-
 def _draw_histogram(axes: Axes, histogram: Histogram) -> None:
     low, high = histogram.edges[:-1], histogram.edges[1:]
     axes.bar(
@@ -274,7 +238,7 @@ def _draw_histogram(axes: Axes, histogram: Histogram) -> None:
     axes.axvline(median, color=ORANGE, linewidth=1.4)
     axes.annotate(
         f"median {histogram.median:.2f}", (median, 1), (4, 2), xycoords=axes.get_xaxis_transform(),
-        textcoords="offset points", ha="center", size=_SMALL + 1, color=INK,
+        textcoords="offset points", ha="center", size=TEXT, color=INK,
     )  # fmt: skip
     axes.yaxis.set_major_formatter(_PERCENT)
 
@@ -295,7 +259,7 @@ def _draw_sector(
         Wedge((0, 0), outer, last, first, width=outer - inner, facecolor=colour,
               edgecolor=PAPER, linewidth=0.7)
     )  # fmt: skip
-    points = _WIDTH * 72 / 2  # of a radius of 1
+    points = WIDTH * 72 / 2  # of a radius of 1
     room = np.pi * share * (inner + outer) * points, 0.94 * (outer - inner) * points
     size = min(_SMALL + 0.5, 0.85 * room[0], room[1] / (0.58 * len(name)))
     if size < 0.65 * _SMALL:
@@ -321,7 +285,3 @@ def _family_colour(family: str) -> str:
 def _lighten(colour: str, share: float) -> str:
     parts = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
     return "#" + "".join(f"{round(part + share * (255 - part)):02x}" for part in parts)
-
-
-def _short(name: str, length: int) -> str:
-    return name if len(name) <= length else name[: length - 1] + "…"

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import html
-import io
-import re
-import warnings
 from dataclasses import asdict
 from pathlib import Path
 from string import Template
 
-import matplotlib
 import orjson
-from matplotlib.figure import Figure
 
 from aptv2.datasets.statistics import QUANTILES, Statistics
 from aptv2.files import atomic_write
-from aptv2.reports.figures import FIGURES, GRID, INK, MUTED, PAPER
+from aptv2.reports.canvas import inline_svg, render
+from aptv2.reports.figures import FIGURES
 from aptv2.reports.style import STYLE
-
-_DPI = 200
 
 
 def write_statistics(statistics: Statistics, folder: str | Path, title: str) -> list[str]:
@@ -63,13 +57,11 @@ def write_statistics(statistics: Statistics, folder: str | Path, title: str) -> 
                     (folder / f"{kind.name}.{ending}").unlink()
         else:
             figure = kind.draw(statistics)
-            _write(folder / f"{kind.name}.png", _render(figure, "png"))
-            svg = _render(figure, "svg")
+            _write(folder / f"{kind.name}.png", render(figure, "png"))
+            svg = render(figure, "svg")
             _write(folder / f"{kind.name}.svg", svg)
             caption = html.escape(kind.caption)
-            body = (
-                f"{_inline(svg.decode(), kind.name, kind.title)}<figcaption>{caption}</figcaption>"
-            )
+            body = f"{inline_svg(svg, kind.title)}<figcaption>{caption}</figcaption>"
         sections.append(f"<figure><h2>{html.escape(kind.title)}</h2>{body}</figure>")
     page = _PAGE.substitute(
         style=STYLE,
@@ -85,34 +77,6 @@ def write_statistics(statistics: Statistics, folder: str | Path, title: str) -> 
 def _write(path: Path, content: bytes) -> None:
     with atomic_write(path) as temporary:
         temporary.write_bytes(content)
-
-
-def _render(figure: Figure, kind: str) -> bytes:
-    """A figure as a file, the same bytes for the same numbers."""
-    buffer = io.BytesIO()
-    with (
-        matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "aptv2"}),
-        warnings.catch_warnings(),
-    ):
-        # A name in letters that the font lacks: the numbers and the page have it all the same.
-        warnings.filterwarnings("ignore", "Glyph .* missing")
-        undated = {"Date": None} if kind == "svg" else None
-        figure.savefig(buffer, format=kind, dpi=_DPI, facecolor=PAPER, metadata=undated)
-    return buffer.getvalue()
-
-
-def _inline(svg: str, name: str, title: str) -> str:
-    """An SVG as part of the page: its ids its own, its ink and paper the page's."""
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
-    svg = re.sub(r' id="([^"]*)"', rf' id="{name}-\1"', svg)
-    svg = re.sub(r"url\(#", f"url(#{name}-", svg)
-    svg = re.sub(r'href="#', f'href="#{name}-', svg)
-    # Its size is the page's to choose; the view box keeps the proportions.
-    svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1)
-    svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
-    for colour, variable in ((INK, "ink"), (MUTED, "muted"), (GRID, "grid"), (PAPER, "paper")):
-        svg = svg.replace(colour, f"var(--{variable})")
-    return svg.replace("<svg", f'<svg role="img" aria-label="{html.escape(title)}"', 1)
 
 
 def _totals(statistics: Statistics) -> str:

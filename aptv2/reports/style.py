@@ -1,15 +1,33 @@
-"""The look of the package's HTML pages: colours that follow the screen, type, tiles, tables."""
+"""The look of the package's pages and figures: colours, type, tiles, tables.
 
-STYLE = """:root {
+`INK`, `MUTED`, `GRID` and `PAPER` are drawn by matplotlib and exchanged for variables in a page, so
+that a figure follows the reader's light or dark screen; no other colour may be equal to them.
+"""
+
+INK, MUTED, GRID, PAPER, GROUND = "#1b2029", "#5d6674", "#d8dce4", "#fefefe", "#f1f3f6"
+VARIABLES = {INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "paper"}
+SERIES = (
+    "#3f7fd9", "#e07b28", "#2b9c72", "#c94f8c", "#8a63d2", "#a88400", "#2391a5", "#cf4a45",
+    "#7d8694", "#6b8e23",
+)  # fmt: skip
+BLUE, ORANGE = SERIES[:2]  # told apart with every kind of sight, on light and dark
+
+THEME = f""":root {{
   color-scheme: light dark;
-  --ink: #1b2029; --muted: #5d6674; --grid: #d8dce4; --paper: #fefefe; --ground: #f1f3f6;
-}
-@media (prefers-color-scheme: dark) {
-  :root {
+  --ink: {INK}; --muted: {MUTED}; --grid: {GRID}; --paper: {PAPER}; --ground: {GROUND};
+  --blue: {BLUE};
+}}
+@media (prefers-color-scheme: dark) {{
+  :root {{
     --ink: #e8ebf0; --muted: #a3acba; --grid: #3a414d; --paper: #1d2129; --ground: #13161b;
-  }
-}
-* { box-sizing: border-box; }
+  }}
+}}
+"""
+"""Colours of every page, as CSS variables that follow the screen."""
+
+STYLE = (
+    THEME
+    + """* { box-sizing: border-box; }
 body {
   margin: 0 auto; padding: 1.5rem 1rem 3rem; max-width: 1180px;
   background: var(--ground); color: var(--ink);
@@ -25,7 +43,8 @@ dl div { padding: .5rem .75rem; }
 dt { color: var(--muted); font-size: .85rem; }
 dd { margin: 0; font-size: 1.3rem; font-variant-numeric: tabular-nums; }
 figure { margin: 0 0 1rem; padding: 1rem; break-inside: avoid; }
-figure svg { display: block; width: 100%; max-width: 520px; height: auto; margin: 0 auto; }
+figure svg { display: block; width: 100%; max-width: 520px; height: auto; margin: 0 auto;
+  stroke-linejoin: round; }
 figcaption, .missing { margin: .5rem 0 0; color: var(--muted); font-size: .9rem; }
 .table { overflow-x: auto; padding: 1rem; }
 table { width: 100%; border-collapse: collapse; font-size: .9rem;
@@ -36,3 +55,4 @@ th { font-weight: 600; }
   body { padding: 1rem .5rem 2rem; }
   figure, .table { padding: .75rem .5rem; }
 }"""
+)

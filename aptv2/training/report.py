@@ -20,6 +20,7 @@ from aptv2.drawing import contact_sheet, draw_overlay
 from aptv2.evaluation import score_keypoints
 from aptv2.files import atomic_write, write_json
 from aptv2.images import read_image
+from aptv2.reports.style import BLUE
 from aptv2.tables import PoseTable
 from aptv2.testing.boxes import annotated_boxes
 from aptv2.testing.predict import predict_poses
@@ -148,7 +149,7 @@ def _draw_curves(curves: Curves) -> bytes:
     for place, (name, points) in enumerate(curves.items()):
         axes = figure.add_subplot(len(curves), 1, place + 1)
         steps, values = zip(*points, strict=True)
-        axes.plot(steps, values, color="#3f7fd9", linewidth=1, marker="." if len(steps) < 9 else "")
+        axes.plot(steps, values, color=BLUE, linewidth=1, marker="." if len(steps) < 9 else "")
         axes.set_title(name, loc="left", fontsize=9)
         if "loss" in name and all(value > 0 for value in values):
             axes.set_yscale("log")

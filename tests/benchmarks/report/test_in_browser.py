@@ -135,8 +135,11 @@ def test_nothing_is_wider_than_the_screen(page: Any) -> None:
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
     # Nor is text cut or too small to read.
     sizes = page.evaluate(
-        """[...document.querySelectorAll('svg.chart')].map(svg =>
-           13 * svg.getBoundingClientRect().width / svg.viewBox.baseVal.width)"""
+        """[...document.querySelectorAll('svg.chart text')].map(text => {
+             const svg = text.closest('svg');
+             const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
+             return parseFloat(getComputedStyle(text).fontSize) * scale;
+           })"""
     )
     assert min(sizes) > 9.5
     cut = page.evaluate(
