@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -33,6 +36,23 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"needs the data folder {folder.name} beside the repository")
     return folder
+
+
+@pytest.fixture(scope="session", params=["committed", "shared"])
+def reference(request: pytest.FixtureRequest) -> Path:
+    """The folder of numbers that ours must equal: those of this repository, and the reference's."""
+    if request.param == "committed":
+        return Path(__file__).parent / "reference"
+    folder: Path = request.getfixturevalue("shared")
+    return folder / "reference"
+
+
+@pytest.fixture(scope="session")
+def manifest() -> Callable[[str], dict[str, list[Any]]]:
+    """Gives names, shapes and dtypes of an official checkpoint's state dict, in its order."""
+    content = (Path(__file__).parent / "reference" / "manifests.json.gz").read_bytes()
+    manifests: dict[str, dict[str, list[Any]]] = json.loads(gzip.decompress(content))
+    return manifests.__getitem__
 
 
 @pytest.fixture(scope="session")

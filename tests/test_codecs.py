@@ -287,9 +287,9 @@ class TestReference:
 
     @pytest.mark.parametrize("mode", DECODERS)
     @pytest.mark.parametrize("seed", range(20))
-    def test_decoding(self, shared: Path, mode: str, seed: int) -> None:
+    def test_decoding(self, reference: Path, mode: str, seed: int) -> None:
         decode, udp = self.DECODERS[mode]
-        numbers = np.load(shared / "reference" / "pipeline.npz")
+        numbers = np.load(reference / "pipeline.npz")
         heatmaps, centres, scales = synthetic_heatmaps(seed)
         np.testing.assert_allclose(centres, numbers[f"decode/{seed}/center"])
         found = decode(torch.from_numpy(heatmaps)).numpy()
@@ -305,8 +305,8 @@ class TestReference:
         np.testing.assert_allclose(found[..., :2], expected, atol=1e-4, rtol=0)
 
     @pytest.mark.parametrize("shift", [False, True])
-    def test_flip_back(self, shared: Path, shift: bool) -> None:
-        numbers = np.load(shared / "reference" / "pipeline.npz")
+    def test_flip_back(self, reference: Path, shift: bool) -> None:
+        numbers = np.load(reference / "pipeline.npz")
         heatmaps = torch.from_numpy(synthetic_heatmaps(100)[0])
         found = sampled(flip_back(heatmaps, ANIMAL17.flip, shift).numpy())
         np.testing.assert_array_equal(
@@ -314,10 +314,10 @@ class TestReference:
         )
 
     @pytest.mark.parametrize(("network", "width"), [("vit_base", 192), ("hrnet_w32", 256)])
-    def test_targets(self, shared: Path, network: str, width: int) -> None:
+    def test_targets(self, reference: Path, network: str, width: int) -> None:
         udp = network == "vit_base"
-        numbers = np.load(shared / "reference" / "pipeline.npz")
-        cases = json.loads((shared / "reference" / "pipeline.json").read_text())
+        numbers = np.load(reference / "pipeline.npz")
+        cases = json.loads((reference / "pipeline.json").read_text())
         size = (64, width // 4)
         scale = codecs.crop_pixels(size, (256, width), udp)
         for case in cases[network]["train"]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -330,10 +331,10 @@ class TestReference:
     )
 
     @NETWORKS
-    def test_of_annotations(self, shared: Path, network: str, size: tuple[int, int]) -> None:
-        cases, numbers = reference(shared)
+    def test_of_annotations(self, reference: Path, network: str, size: tuple[int, int]) -> None:
+        cases, numbers = pipeline(reference)
         for index, case in enumerate(cases[network]["val"]):
-            frame, box = read_sample(shared, case["image_file"])
+            frame, box = read_sample(reference, case["image_file"])
             box = crops.clean_boxes(box, frame.shape[:2])
             np.testing.assert_array_equal(box[0], case["bbox"])
             centres, extents = crops.crop_frames(box, size)
@@ -348,12 +349,12 @@ class TestReference:
             np.testing.assert_allclose(rows, numbers[name + "_rowmean"], atol=1e-4)
 
     @NETWORKS
-    def test_of_training(self, shared: Path, network: str, size: tuple[int, int]) -> None:
-        cases, numbers = reference(shared)
+    def test_of_training(self, reference: Path, network: str, size: tuple[int, int]) -> None:
+        cases, numbers = pipeline(reference)
         udp = network == "vit_base"
         for case in cases[network]["train"]:
             source = cases[network]["val"][case["inst"]]
-            frame, _ = read_sample(shared, source["image_file"])
+            frame, _ = read_sample(reference, source["image_file"])
             centres, extents = crops.crop_frames(np.array(source["bbox"]), size)
             # The reference mirrors the frame first, and its MSRA crops turn the other way.
             clockwise = case["rot"] if udp != bool(case["flip"]) else -case["rot"]
@@ -371,14 +372,26 @@ class TestReference:
             assert abs(picture.mean(dtype=float) - case["img"]["mean"]) < 1e-4
 
 
-def reference(shared: Path) -> tuple[dict[str, Any], Any]:
-    folder = shared / "reference"
+def pipeline(folder: Path) -> tuple[dict[str, Any], Any]:
     return json.loads((folder / "pipeline.json").read_text()), np.load(folder / "pipeline.npz")
 
 
-def read_sample(shared: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """An image of the AP-10K sample, RGB, and the box (1, 4) of its first animal."""
-    folder = shared / "data" / "ap10k_sample"
+def synthetic_frame(name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Blocks of random colours and sizes, RGB, and a box (1, 4); the same for the same name."""
+    rng = np.random.default_rng(zlib.crc32(name.encode()))
+    height, width = rng.integers(30, 40, 2)
+    frame = np.kron(
+        rng.integers(0, 256, (height, width, 3), np.uint8), np.ones((9, 7, 1), np.uint8)
+    )
+    x, y = rng.uniform(-10, 60, 2).round()
+    return frame, np.array([[x, y, *rng.uniform(60, 150, 2).round()]])
+
+
+def read_sample(reference: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """An image, RGB, and the box (1, 4) of its first animal: of the AP-10K sample, or made up."""
+    if name.startswith("synthetic"):
+        return synthetic_frame(name)
+    folder = reference.parent / "data" / "ap10k_sample"
     labels = json.loads((folder / "test_ap10k.json").read_text())
     (image,) = [image for image in labels["images"] if image["file_name"] == name]
     boxes = [a["bbox"] for a in labels["annotations"] if a["image_id"] == image["id"]]

@@ -18,7 +18,6 @@ from aptv2.app.jobs import Job
 from aptv2.app.posed import write_posed
 from aptv2.app.proxy import frame_rate, write_blank, write_proxy
 from aptv2.app.results import TRACKS_SUFFIX
-from aptv2.drawing.overlay import TRACK_COLOURS
 from aptv2.errors import BrokenVideoError, InputError
 from aptv2.export import write_coco
 from aptv2.inference.pipeline import Interrupted, track_video
@@ -246,7 +245,6 @@ class Clip:
             "drawn": self._posed == self._version,
             "tracks": np.unique(table.tracks).tolist(),
             "names": dict(table.names),
-            "colours": TRACK_COLOURS,
             "keypoints": skeleton.names,
             "limbs": skeleton.limbs,
             "keypointColours": skeleton.colours,

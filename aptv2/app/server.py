@@ -29,8 +29,10 @@ from aptv2.app.jobs import Job
 from aptv2.app.models import pose_networks, trackers
 from aptv2.app.results import TRACKS_SUFFIX
 from aptv2.app.workspace import TooLargeError, Workspace
+from aptv2.drawing.overlay import MIN_SCORE, NO_TRACK, OUTLINE, TRACK_COLOURS, parse_colour, tag_ink
 from aptv2.errors import InputError
 from aptv2.export import FORMATS, write, write_coco
+from aptv2.reports.style import THEME
 from aptv2.tables import PoseTable
 
 TRACKS = "tracks"
@@ -100,6 +102,7 @@ def create_app(
         Route(f"{clip}/cancel", _with_clip(_cancel), methods=["POST"]),
         Route(f"{clip}/edits", _with_clip(_edit), methods=["POST"]),
         Route(f"{clip}/undo", _with_clip(_undo), methods=["POST"]),
+        Route("/static/theme.css", _theme),
         Mount("/static", StaticFiles(directory=PAGE)),
     ]
     app = Starlette(
@@ -138,17 +141,34 @@ async def _page(request: Request) -> Response:
     return FileResponse(PAGE / "index.html")
 
 
+async def _theme(request: Request) -> Response:
+    return Response(THEME, media_type="text/css")
+
+
 async def _settings(request: Request) -> Response:
     workspace: Workspace = request.app.state.workspace
     return JSONResponse(
         {
             "poses": pose_networks(),
             "trackers": trackers(),
+            "look": _look(),
             "formats": [{"name": name, "label": label} for name, label in _formats().items()],
             "maxBytes": workspace.max_bytes,
             "clips": [{"id": clip.id, "name": clip.name} for clip in workspace.clips.values()],
         }
     )
+
+
+def _look() -> dict[str, Any]:
+    """Colours and thresholds of the overlay video, for the page to draw alike."""
+    colours = (*TRACK_COLOURS, NO_TRACK)
+    return {
+        "minScore": MIN_SCORE,
+        "outline": OUTLINE,
+        "noTrack": NO_TRACK,
+        "tracks": TRACK_COLOURS,
+        "tagInk": {colour: tag_ink(parse_colour(colour)) for colour in colours},
+    }
 
 
 def _formats() -> dict[str, str]:

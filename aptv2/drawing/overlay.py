@@ -38,9 +38,9 @@ TRACK_COLOURS = (
     "#c6a154",
     "#34f8c3",
 )
-_NO_TRACK: Colour = (225, 225, 225)
-_OUTLINE: Colour = (24, 24, 24)
-_WHITE: Colour = (255, 255, 255)
+NO_TRACK, OUTLINE, WHITE = "#e1e1e1", "#181818", "#ffffff"
+MIN_SCORE = 0.3
+"""Keypoints of a lower score are not drawn."""
 _SHIFT = 4  # fractional bits of the coordinates given to OpenCV
 _FADED = 0.5  # opacity of unsure keypoints
 _TRAIL_OPACITY = 0.9  # of the newest end
@@ -52,7 +52,12 @@ _CAP_HEIGHT = 22.0  # pixels of a capital letter at font scale 1
 
 def track_colour(track: int) -> Colour:
     """RGB colour of a track number, the same in every frame; light grey below 0 (no track)."""
-    return _NO_TRACK if track < 0 else _rgb(TRACK_COLOURS[track % len(TRACK_COLOURS)])
+    return parse_colour(NO_TRACK if track < 0 else TRACK_COLOURS[track % len(TRACK_COLOURS)])
+
+
+def tag_ink(colour: Colour) -> str:
+    """Colour of the text on a tag of some colour, the darker on light ones."""
+    return OUTLINE if np.dot(colour, (0.299, 0.587, 0.114)) > 140 else WHITE
 
 
 def draw_overlay(
@@ -64,7 +69,7 @@ def draw_overlay(
     *,
     trails: Trails | None = None,
     skeleton: Skeleton = ANIMAL17,
-    min_score: float = 0.3,
+    min_score: float = MIN_SCORE,
     names: Mapping[int, str] | None = None,
 ) -> np.ndarray:
     """Draw the animals of one frame.
@@ -270,17 +275,17 @@ def _draw_limbs(
     for (a, b), colour in zip(skeleton.limbs, limb_colours, strict=True):
         if shown[a] and shown[b] and not (done[a] and done[b]):
             limbs.setdefault(colour, []).append(points[[a, b]])
-    edge = max(1, thickness // 3)
+    edge, outline = max(1, thickness // 3), parse_colour(OUTLINE)
     if thickness > 1:  # around thinner lines the outline would hide a small animal
         lines = [line for same in limbs.values() for line in same]
-        cv2.polylines(canvas, lines, False, _OUTLINE, thickness + 2 * edge, cv2.LINE_AA, _SHIFT)
+        cv2.polylines(canvas, lines, False, outline, thickness + 2 * edge, cv2.LINE_AA, _SHIFT)
     for colour, same in limbs.items():
         cv2.polylines(canvas, same, False, colour, thickness, cv2.LINE_AA, _SHIFT)
     dots = np.flatnonzero(shown & ~done)
     radius = 0.9 * thickness + 0.5
     rims = _circles(points[dots], radius + 0.7 * edge)
     for keypoint, rim, disc in zip(dots, rims, _circles(points[dots], radius), strict=True):
-        cv2.fillConvexPoly(canvas, rim, _OUTLINE, cv2.LINE_AA, _SHIFT)
+        cv2.fillConvexPoly(canvas, rim, outline, cv2.LINE_AA, _SHIFT)
         cv2.fillConvexPoly(canvas, disc, keypoint_colours[keypoint], cv2.LINE_AA, _SHIFT)
 
 
@@ -291,12 +296,12 @@ def _circles(centres: np.ndarray, radius: float) -> np.ndarray:
 
 def _draw_tag(image: np.ndarray, animal: _Animal, unit: float, names: Mapping[int, str]) -> None:
     """Name or number, and score on plates above the box, or in its top where there is no room."""
-    ink = _OUTLINE if np.dot(animal.colour, (0.299, 0.587, 0.114)) > 140 else _WHITE
+    ink = parse_colour(tag_ink(animal.colour))
     plates: list[tuple[str, Colour, Colour | None]] = []
     if animal.track >= 0:
         plates.append((_label(animal.track, names), ink, animal.colour))
     if math.isfinite(animal.score):
-        plates.append((f"{animal.score:.2f}", _WHITE, None))
+        plates.append((f"{animal.score:.2f}", parse_colour(WHITE), None))
     if not plates or animal.tag is None:
         return
     scale = max(8.5, 4.6 * unit) / _CAP_HEIGHT
@@ -341,8 +346,9 @@ def _palette(skeleton: Skeleton) -> tuple[tuple[Colour, ...], tuple[Colour, ...]
     for a, b in skeleton.limbs:
         sides = {colours[a], colours[b]} - {MIDDLE}
         limbs.append(sides.pop() if len(sides) == 1 else MIDDLE)
-    return tuple(map(_rgb, colours)), tuple(map(_rgb, limbs))
+    return tuple(map(parse_colour, colours)), tuple(map(parse_colour, limbs))
 
 
-def _rgb(colour: str) -> Colour:
+def parse_colour(colour: str) -> Colour:
+    """RGB of a colour written as `#rrggbb`."""
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -17,8 +18,11 @@ pytest.importorskip("starlette", reason="needs the extra 'app'")
 httpx = pytest.importorskip("httpx", reason="needs httpx")
 
 from aptv2.app.clips import pose_array  # noqa: E402
+from aptv2.app.server import PAGE  # noqa: E402
 from aptv2.app.workspace import Workspace, safe_name  # noqa: E402
 from aptv2.datasets import read_annotations  # noqa: E402
+from aptv2.drawing import overlay  # noqa: E402
+from aptv2.reports import style  # noqa: E402
 from aptv2.video.reader import open_video  # noqa: E402
 
 
@@ -172,6 +176,19 @@ def test_nothing_else_is_served(path: str, client: httpx.Client) -> None:
 def test_other_sites_are_refused(headers: dict[str, str], client: httpx.Client) -> None:
     assert client.get("/api/settings", headers=headers).status_code == 403
     assert client.post("/api/clips", headers=headers).status_code == 403
+
+
+def test_the_page_draws_as_the_overlay_video_does(client: httpx.Client) -> None:
+    look = client.get("/api/settings").json()["look"]
+    assert look["minScore"] == overlay.MIN_SCORE
+    assert look["tracks"] == list(overlay.TRACK_COLOURS)
+    assert (look["outline"], look["noTrack"]) == (overlay.OUTLINE, overlay.NO_TRACK)
+    assert set(look["tagInk"].values()) == {overlay.OUTLINE, overlay.WHITE}
+    assert f"--ink: {style.INK}" in client.get("/static/theme.css").text
+    # None of it is written a second time in the page's own code.
+    for path in sorted(PAGE.glob("*.js")):
+        assert not re.findall(r"#[0-9a-f]{6}\b|#[0-9a-f]{3}\b", path.read_text("utf-8")), path.name
+    assert "--ink:" not in (PAGE / "page.css").read_text("utf-8")
 
 
 def test_beyond_this_machine_a_token_is_asked_for(workspace: Workspace) -> None:

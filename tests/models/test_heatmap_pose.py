@@ -1,6 +1,6 @@
 """The paper's networks against the reference, which is MMPose 0.x.
 
-`reference/` of the shared data holds outputs of two networks. `mmpose_outputs.json` holds outputs
+`reference` holds outputs of two networks. `mmpose_outputs.json` holds outputs
 of five more: MMPose 0.29's own backbones, run with the same weights and inputs.
 """
 
@@ -9,7 +9,9 @@ from __future__ import annotations
 import functools
 import json
 import zlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,6 +40,7 @@ BAR = 1e-5  # of the output's standard deviation
 # own ResNet-50 is 2.8e-4 off what float64 gives, and so is ours. Nothing magnifies a ViT's.
 TRAINING_BARS = {"vitpose_b": BAR}
 TRAINING_BAR = 1e-3
+Manifest = Callable[[str], dict[str, list[Any]]]
 MMPOSE = json.loads((Path(__file__).parent / "mmpose_outputs.json").read_text())
 
 
@@ -61,11 +64,6 @@ def weight(name: str, shape: list[int]) -> Tensor:
     if name.endswith("bias"):
         return 0.05 * noise
     return noise / np.sqrt(np.prod(shape[1:])) if len(shape) > 1 else 0.02 * noise
-
-
-def manifest(shared: Path, name: str) -> dict[str, list[object]]:
-    path = shared / "reference" / f"manifest_{MANIFESTS[name]}.json"
-    return json.loads(path.read_text())
 
 
 @functools.lru_cache(maxsize=1)
@@ -113,21 +111,34 @@ def sampled(output: Tensor, count: int) -> np.ndarray:
     return flat[np.round(np.linspace(0, flat.size - 1, count)).astype(int)]
 
 
+def decoded(model: HeatmapPose, heatmaps: Tensor) -> np.ndarray:
+    """Keypoints (2, 17, 3) in the frame, for the reference's crops."""
+    height, width = model.input_size
+    keypoints = model.decode(heatmaps)
+    step = codecs.crop_pixels((height // 4, width // 4), model.input_size, model.udp)
+    keypoints[..., :2] *= torch.tensor(step)
+    centres = np.array([[100, 120], [110, 115]], np.float64)
+    extents = 200 * np.array([[1], [1.1]]) * [1, height / width]
+    matrices = crops.crop_matrices(centres, extents, model.input_size, udp=model.udp)
+    return crops.transform(crops.invert(matrices), keypoints.numpy())
+
+
 @pytest.mark.parametrize("name", paper.NAMES)
-def test_state_dicts_are_the_references(name: str, shared: Path) -> None:
+def test_state_dicts_are_the_references(name: str, manifest: Manifest) -> None:
     if name not in MANIFESTS:
         pytest.skip("the reference has no such network")
     with torch.device("meta"):
         state = to_mmpose(build(name).state_dict())
     own = {key: [list(each.shape), str(each.dtype)[6:]] for key, each in state.items()}
-    assert own == manifest(shared, name)
-    assert list(own) == list(manifest(shared, name))
+    official = manifest(MANIFESTS[name])
+    assert own == official
+    assert list(own) == list(official)
 
 
 @pytest.mark.parametrize("name", ["res50", "vitpose_b"], scope="class")
 class TestReference:
-    def test_outputs(self, name: str, shared: Path) -> None:
-        folder = shared / "reference"
+    def test_outputs(self, name: str, reference: Path) -> None:
+        folder = reference
         expected = np.load(folder / f"out_{MANIFESTS[name]}.npz")
         about = json.loads((folder / "models.json").read_text())[MANIFESTS[name]]
         for kind, output in outputs(name).items():
@@ -137,8 +148,8 @@ class TestReference:
             assert abs(float(output.mean()) - about[kind]["mean"]) <= BAR * about[kind]["std"]
             assert float(output.std()) == pytest.approx(about[kind]["std"], rel=1e-4)
 
-    def test_training_mode(self, name: str, shared: Path) -> None:
-        folder, model = shared / "reference", network(name)
+    def test_training_mode(self, name: str, reference: Path) -> None:
+        folder, model = reference, network(name)
         expected = np.load(folder / f"out_{MANIFESTS[name]}.npz")
         about = json.loads((folder / "models.json").read_text())[MANIFESTS[name]]
         seen = {}
@@ -163,18 +174,10 @@ class TestReference:
                 seen[variance].ravel()[:16], expected[f"train_rv/{mean}"], rtol=1e-4
             )
 
-    def test_decoded_keypoints(self, name: str, shared: Path) -> None:
+    def test_decoded_keypoints(self, name: str, reference: Path) -> None:
         """Keypoints of the flip-tested heatmaps in the frame, for the reference's crops."""
-        expected = np.load(shared / "reference" / f"out_{MANIFESTS[name]}.npz")["preds"]
-        model = network(name)
-        height, width = model.input_size
-        keypoints = model.decode(outputs(name)["flip"])
-        step = codecs.crop_pixels((height // 4, width // 4), model.input_size, model.udp)
-        keypoints[..., :2] *= torch.tensor(step)
-        centres = np.array([[100, 120], [110, 115]], np.float64)
-        extents = 200 * np.array([[1], [1.1]]) * [1, height / width]
-        matrices = crops.crop_matrices(centres, extents, model.input_size, udp=model.udp)
-        found = crops.transform(crops.invert(matrices), keypoints.numpy())
+        expected = np.load(reference / f"out_{MANIFESTS[name]}.npz")["preds"]
+        found = decoded(network(name), outputs(name)["flip"])
         there = expected[..., 2] > 0  # elsewhere the heatmap has no peak at all
         assert there.mean() > 0.9
         # Fits to the flat peaks of noise magnify float32's noise; one lands 5,000 pixels away.

@@ -5,10 +5,11 @@ The network of most tests is OSTrack's in all but width and depth; the slow ones
 
 from __future__ import annotations
 
-import json
 import math
 import zlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -39,6 +40,7 @@ WIDTH, DEPTH, HEADS = 48, 2, 4
 BOXES = [[100, 80, 60, 40], [10.3, 5.7, 33.1, 80.9], [250, 150, 69.5, 88.25], [120.5, 60.5, 31, 47]]
 
 State = dict[str, Tensor]
+Shapes = dict[str, tuple[int, ...]]
 
 
 def weight(name: str, shape: tuple[int, ...]) -> Tensor:
@@ -62,10 +64,10 @@ def state_of(manifest: dict[str, tuple[int, ...]]) -> State:
     return {name: weight(name, shape) for name, shape in manifest.items()}
 
 
-def small(shared: Path) -> dict[str, tuple[int, ...]]:
+def small(official: Shapes) -> Shapes:
     """OSTrack's names with a narrower, shallower ViT."""
     shapes = {}
-    for name, shape in official(shared).items():
+    for name, shape in official.items():
         if name.startswith("backbone.blocks.") and int(name.split(".")[2]) >= DEPTH:
             continue
         shapes[name] = tuple(
@@ -74,9 +76,9 @@ def small(shared: Path) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def official(shared: Path) -> dict[str, tuple[int, ...]]:
-    path = shared / "reference" / "manifest_ostrack_vitb256.json"
-    return {name: tuple(shape) for name, (shape, _) in json.loads(path.read_text()).items()}
+@pytest.fixture(scope="module")
+def official(manifest: Callable[[str], dict[str, list[Any]]]) -> Shapes:
+    return {name: tuple(shape) for name, (shape, _) in manifest("ostrack_vitb256").items()}
 
 
 def narrow() -> ViTTrack:
@@ -185,8 +187,8 @@ class Reference:
 
 
 @pytest.fixture(scope="module")
-def state(shared: Path) -> State:
-    made = state_of(small(shared))
+def state(official: Shapes) -> State:
+    made = state_of(small(official))
     # Boxes about as large as the animal; at half of the search each would soon fill the frame.
     made["box_head.conv5_size.bias"] = made["box_head.conv5_size.bias"] - 1.3
     return made
@@ -247,9 +249,9 @@ class TestOSTrack:
 
     @pytest.mark.slow
     def test_vit_b_from_a_checkpoint(
-        self, shared: Path, frames: list[np.ndarray], tmp_path: Path
+        self, official: Shapes, frames: list[np.ndarray], tmp_path: Path
     ) -> None:
-        state = state_of(official(shared))
+        state = state_of(official)
         torch.save({"epoch": 300, "net": state, "net_type": "OSTrack"}, tmp_path / "net.pth.tar")
         tracker = aptv2.load_tracker("vittrack_b", tmp_path / "net.pth.tar", device="cpu")
         reference = Reference(state, 12)

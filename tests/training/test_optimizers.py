@@ -13,8 +13,8 @@ from aptv2.training.optimizers import layer_decay_groups
 from aptv2.weights.mmpose import mmpose_name
 
 
-def test_the_groups_are_the_references(shared: Path) -> None:
-    text = (shared / "reference" / "layer_decay.json").read_text()
+def test_the_groups_are_the_references(reference: Path) -> None:
+    text = (reference / "layer_decay.json").read_text()
     expected = json.loads(text)["vit_base"]["groups"]
     with torch.device("meta"):
         model = build("vitpose_b")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -40,12 +40,13 @@ def hollow() -> Callable[..., dict[str, Tensor]]:
 
 
 @pytest.fixture
-def official(shared: Path) -> Callable[[str], dict[str, Tensor]]:
+def official(
+    manifest: Callable[[str], dict[str, list[Any]]],
+) -> Callable[[str], dict[str, Tensor]]:
     """State dict of an official checkpoint: its names and shapes, all zeros."""
 
     def read(name: str) -> dict[str, Tensor]:
-        manifest = json.loads((shared / "reference" / f"manifest_{name}.json").read_text())
-        return _hollow({key: shape for key, (shape, _) in manifest.items()})
+        return _hollow({key: shape for key, (shape, _) in manifest(name).items()})
 
     return read
 

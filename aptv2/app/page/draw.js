@@ -1,6 +1,6 @@
 // What is drawn over a frame. Coordinates are pixels of the video; `unit` is one of the screen's.
 
-const MIN_SCORE = 0.3; // as in the overlay video of `aptv2 track`
+import { look } from "./look.js";
 
 /** The animals of a frame; that of the selected track stands out. */
 export function drawAnimals(context, unit, animals, poses, selected) {
@@ -30,16 +30,16 @@ export function drawBox(context, unit, [x, y, width, height], colour, text, stro
   const top = y >= 19 * unit ? y - 19 * unit : y;
   context.fillStyle = colour;
   context.fillRect(x - unit, top, tag, 19 * unit);
-  context.fillStyle = isLight(colour) ? "#181818" : "#fff";
+  context.fillStyle = look.tagInk[colour] ?? look.outline;
   context.textBaseline = "middle";
   context.fillText(text, x + 3 * unit, top + 10 * unit);
 }
 
 function drawSkeleton(context, unit, keypoints, limbs, colours) {
-  const shown = (keypoint) => keypoints[3 * keypoint + 2] >= MIN_SCORE;
+  const shown = (keypoint) => keypoints[3 * keypoint + 2] >= look.minScore;
   const lines = limbs.filter(([a, b]) => shown(a) && shown(b));
   context.lineCap = "round";
-  for (const [width, outline] of [[5, "#181818"], [3, null]]) {
+  for (const [width, outline] of [[5, look.outline], [3, null]]) {
     for (const [a, b] of lines) {
       context.lineWidth = width * unit;
       context.strokeStyle = outline ?? colours[b];
@@ -54,14 +54,9 @@ function drawSkeleton(context, unit, keypoints, limbs, colours) {
     context.beginPath();
     context.arc(keypoints[3 * keypoint], keypoints[3 * keypoint + 1], 3.5 * unit, 0, 7);
     context.fillStyle = colours[keypoint];
-    context.strokeStyle = "#181818";
+    context.strokeStyle = look.outline;
     context.lineWidth = unit;
     context.fill();
     context.stroke();
   }
-}
-
-function isLight(colour) {
-  const [red, green, blue] = [1, 3, 5].map((start) => parseInt(colour.slice(start, start + 2), 16));
-  return 0.299 * red + 0.587 * green + 0.114 * blue > 140;
 }

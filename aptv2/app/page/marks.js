@@ -1,8 +1,9 @@
 // The boxes that the user draws: which animals to follow, and where they first appear.
 
 import { drawBox } from "./draw.js";
+import { look } from "./look.js";
 
-const COLOURS = ["#f6be2b", "#885efb", "#3cf4f6", "#ea2d59", "#82a4f5", "#b5fb8f"];
+const colour = (index) => look.tracks[index % look.tracks.length];
 const SMALLEST = 4; // pixels of a side; less is a click
 
 export class Marks {
@@ -30,7 +31,7 @@ export class Marks {
     all.forEach((box, index) => {
       if (box.frame !== frame) return;
       const sides = [box.x, box.y, box.width, box.height];
-      drawBox(context, unit, sides, COLOURS[index % COLOURS.length], String(index + 1), false);
+      drawBox(context, unit, sides, colour(index), String(index + 1), false);
     });
   }
 
@@ -94,7 +95,7 @@ export class Marks {
   item(box, index) {
     const item = document.createElement("li");
     const dot = Object.assign(document.createElement("span"), { className: "dot" });
-    dot.style.background = COLOURS[index % COLOURS.length];
+    dot.style.background = colour(index);
     const title = document.createElement("strong");
     title.textContent = `Animal ${index + 1}, frame ${box.frame}`;
     const remove = Object.assign(document.createElement("button"), { type: "button", textContent: "Remove" });

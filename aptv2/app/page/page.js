@@ -3,6 +3,7 @@
 import { floats, get, post, save, upload } from "./api.js";
 import { drawAnimals } from "./draw.js";
 import { Lanes } from "./lanes.js";
+import { look } from "./look.js";
 import { Marks } from "./marks.js";
 import { Player } from "./player.js";
 import { Poses } from "./poses.js";
@@ -369,6 +370,7 @@ addEventListener("keydown", (event) => {
 
 await attempt(async () => {
   settings = await get("/api/settings");
+  Object.assign(look, settings.look);
   $("pose").replaceChildren(...settings.poses.map((name) => new Option(name)));
   $("tracker").replaceChildren(...settings.trackers.map((name) => new Option(name)));
   listClips();

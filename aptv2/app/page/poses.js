@@ -1,5 +1,7 @@
 // The animals of a clip: rows of numbers, found by frame.
 
+import { look } from "./look.js";
+
 const FRAME = 0, PLACE = 1, SCORE = 2, BOX = 3, KEYPOINTS = 7;
 
 export class Poses {
@@ -46,8 +48,7 @@ export class Poses {
   }
 
   colour(track) {
-    const colours = this.result.colours;
-    return track < 0 ? "#e1e1e1" : colours[track % colours.length];
+    return track < 0 ? look.noTrack : look.tracks[track % look.tracks.length];
   }
 
   /** Facts of each track in the order of `result.tracks`: first, last, frames, score. */
