@@ -1,16 +1,16 @@
 // Talking to the server. Every failure is an Error with one sentence for the user.
 
-/** JSON of an answer. */
+/** A response that is no error. */
 async function answer(promise) {
   let response;
   try {
     response = await promise;
   } catch {
-    throw new Error("The server does not answer; start aptv2 again.");
+    throw new Error("The server does not respond; start aptv2 again.");
   }
   if (response.ok) return response;
-  const told = await response.json().catch(() => ({}));
-  throw new Error(told.error || `The server refused (${response.status}).`);
+  const content = await response.json().catch(() => ({}));
+  throw new Error(content.error || `The server refused the request (status ${response.status}).`);
 }
 
 export async function get(path) {
@@ -25,12 +25,12 @@ export async function post(path, content = null) {
 /** Save a file; one that cannot be made is an error, and not saved. */
 export async function save(path) {
   const response = await answer(fetch(path));
-  const told = response.headers.get("content-disposition") ?? "";
-  const plain = /filename="([^"]+)"/.exec(told)?.[1];
-  const coded = /filename\*=utf-8''(\S+)/i.exec(told)?.[1];
+  const header = response.headers.get("content-disposition") ?? "";
+  const quoted = /filename="([^"]+)"/.exec(header)?.[1];
+  const encoded = /filename\*=utf-8''(\S+)/i.exec(header)?.[1];
   const link = document.createElement("a");
   link.href = URL.createObjectURL(await response.blob());
-  link.download = plain ?? decodeURIComponent(coded ?? "tracks");
+  link.download = quoted ?? decodeURIComponent(encoded ?? "tracks");
   link.click();
   URL.revokeObjectURL(link.href);
 }
@@ -40,10 +40,10 @@ export async function floats(path) {
   return new Float32Array(await (await answer(fetch(path))).arrayBuffer());
 }
 
-/** Send a file; `report` takes the share that was sent. `signal` ends it. */
+/** Send a file; `report` receives the fraction sent so far, and `signal` aborts. */
 export function upload(file, report, signal) {
   return new Promise((resolve, reject) => {
-    // fetch tells no progress of what it sends.
+    // fetch reports no progress of an upload.
     const request = new XMLHttpRequest();
     request.open("POST", `/api/clips?name=${encodeURIComponent(file.name)}`);
     request.responseType = "json";
@@ -51,8 +51,8 @@ export function upload(file, report, signal) {
     request.onload = () =>
       request.status === 201
         ? resolve(request.response)
-        : reject(new Error(request.response?.error || `The upload failed (${request.status}).`));
-    request.onerror = () => reject(new Error("The upload broke off; try again."));
+        : reject(new Error(request.response?.error || `The upload failed (status ${request.status}); try again.`));
+    request.onerror = () => reject(new Error("The upload was interrupted; try again."));
     request.onabort = () => reject(new DOMException("", "AbortError"));
     signal.addEventListener("abort", () => request.abort());
     request.send(file);

@@ -76,7 +76,7 @@ export class Marks {
     this.show();
   }
 
-  /** Whether there is a box already where one is found: half of their area is common. */
+  /** True if a box overlaps an existing one of its frame with an IoU above 0.5. */
   has(box) {
     const common = (one, at, side) =>
       Math.max(0, Math.min(one[at] + one[side], box[at] + box[side]) - Math.max(one[at], box[at]));

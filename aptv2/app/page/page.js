@@ -14,10 +14,10 @@ const $ = (id) => document.getElementById(id);
 const shown = (id, wanted) => ($(id).hidden = !wanted);
 
 let settings = null;
-let clip = null; // what the server told last of the clip on the page
+let clip = null; // the latest state of the clip on the page
 let poses = null; // the animals of `clip.result`
 let selected = null; // a track
-let again = false; // the user wants to run it once more
+let again = false; // the user wants to run it again
 let sending = null; // ends an upload
 
 const player = new Player($("picture"), (context, unit, frame) => {
@@ -37,7 +37,7 @@ function fail(error) {
   shown("error", Boolean(error));
 }
 
-/** Run what a user asked for; an error is told, not thrown. */
+/** Run what a user asked for; an error is shown, not thrown. */
 async function attempt(action) {
   fail(null);
   try {
@@ -62,21 +62,21 @@ async function open(id) {
   clip = poses = selected = null;
   again = false;
   marks.clear();
-  const told = await get(`/api/clips/${id}`);
-  player.open(told);
-  $("clip-name").textContent = told.name;
-  document.title = `${told.name} – APTv2`;
+  const state = await get(`/api/clips/${id}`);
+  player.open(state);
+  $("clip-name").textContent = state.name;
+  document.title = `${state.name} – APTv2`;
   history.replaceState(null, "", `#${id}`);
   for (const id of ["work", "new"]) shown(id, true);
   shown("start", false);
   shown("clip-choice", settings.clips.length > 1);
   shown("clip-name", settings.clips.length <= 1);
   $("clips").value = id;
-  await take(told);
+  await take(state);
   watch(id);
 }
 
-/** Ask the server how it goes for as long as there is work. */
+/** Poll the server for as long as there is work. */
 async function watch(id) {
   while (clip?.id === id) {
     const working = Boolean(clip.job);
@@ -84,16 +84,16 @@ async function watch(id) {
     if (clip?.id !== id) return;
     if (!working) continue;
     await attempt(async () => {
-      const told = await get(`/api/clips/${id}`);
-      if (clip?.id === id) await take(told);
+      const state = await get(`/api/clips/${id}`);
+      if (clip?.id === id) await take(state);
     });
   }
 }
 
-/** Show what the server told of the clip. */
-async function take(told) {
+/** Show the state of the clip. */
+async function take(state) {
   const before = clip;
-  clip = told;
+  clip = state;
   if (clip.playable) player.load(clip);
   if (clip.result && (!before?.result || before.result.version !== clip.result.version)) {
     const rows = await floats(`/api/clips/${clip.id}/poses`);
@@ -115,7 +115,7 @@ function show() {
   marks.active = asking;
   player.canvas.classList.toggle("marking", asking);
   const notes = [clip.note];
-  if (clip.unfinished && !tracking) notes.push("Cancelled; asked for the same again, it goes on where it stopped.");
+  if (clip.unfinished && !tracking) notes.push("Cancelled. Start again with the same options to resume.");
   $("note").textContent = notes.join(" ").trim();
   shown("note", $("note").textContent);
   shown("player", clip.playable);
@@ -150,7 +150,7 @@ function showProgress(job, tracking) {
   if (job.done && job.total) $("bar").value = share;
   else $("bar").removeAttribute("value");
   shown("cancel", tracking);
-  let text = "Waiting for the work before it …";
+  let text = "Waiting for earlier work to finish …";
   if (job.state === "running") {
     text = job.done ? `Frame ${job.done}${job.total ? ` of ${job.total}` : ""}` : "Starting …";
     if (share > 0.02 && share < 1) text += `, ${span((job.seconds * (1 - share)) / share)} left`;
@@ -220,7 +220,7 @@ function select(track) {
 
 async function send(file) {
   if (file.size > settings.maxBytes) {
-    throw new Error(`${file.name} is too large: the limit is ${settings.maxBytes / 1e9} GB.`);
+    throw new Error(`${file.name} is too large: the limit is ${settings.maxBytes / 1e9} GB. Cut it into shorter videos.`);
   }
   sending = new AbortController();
   shown("start", false);
@@ -228,10 +228,10 @@ async function send(file) {
   for (const id of ["ask", "player", "timeline", "downloads", "selected", "edits"]) shown(id, false);
   showProgress({ title: `Reading ${file.name}`, state: "running", done: 0 }, true);
   try {
-    const told = await upload(file, (share) => ($("bar").value = share), sending.signal);
-    settings.clips.push({ id: told.id, name: told.name });
+    const state = await upload(file, (share) => ($("bar").value = share), sending.signal);
+    settings.clips.push({ id: state.id, name: state.name });
     listClips();
-    await open(told.id);
+    await open(state.id);
   } catch (error) {
     start();
     throw error;
@@ -257,10 +257,10 @@ function listClips() {
 
 async function edit(kind, track, more = {}) {
   await attempt(async () => {
-    const told = await post(`/api/clips/${clip.id}/edits`, { kind, track, ...more });
+    const state = await post(`/api/clips/${clip.id}/edits`, { kind, track, ...more });
     // The same animal stays chosen under its new number.
     if (kind === "renumber" && selected === track) selected = more.value;
-    await take(told);
+    await take(state);
   });
 }
 
@@ -284,9 +284,9 @@ $("go").onclick = () =>
       smooth: $("smooth").checked,
       flip_test: $("flip").checked,
     };
-    const told = await post(`/api/clips/${clip.id}/track`, order);
+    const state = await post(`/api/clips/${clip.id}/track`, order);
     again = false;
-    await take(told);
+    await take(state);
   });
 $("find").onclick = () =>
   attempt(async () => {
@@ -294,7 +294,7 @@ $("find").onclick = () =>
     $("find").disabled = true;
     try {
       const boxes = await post(`/api/clips/${clip.id}/find`, { frame: player.frame });
-      if (!boxes.length) throw new Error("No animal is found in this frame; draw a box, or go to another frame.");
+      if (!boxes.length) throw new Error("No animal was found in this frame; draw a box, or go to another frame.");
       boxes.filter((box) => !marks.has(box)).forEach((box) => marks.add(box));
     } finally {
       $("find").disabled = false;

@@ -6,7 +6,7 @@ const FRAME = 0, PLACE = 1, SCORE = 2, BOX = 3, KEYPOINTS = 7;
 
 export class Poses {
   /**
-   * @param {object} result - what the server tells of a clip's tracks
+   * @param {object} result - the description of a clip's tracks, from the server
    * @param {Float32Array} rows - by frame; see `pose_array` on the server
    * @param {number} frames - of the video
    */
@@ -42,7 +42,7 @@ export class Poses {
     return animals;
   }
 
-  /** What a track is called: its name, or its number. */
+  /** The label of a track: its name, or its number. */
   name(track) {
     return this.result.names[track] ?? `Animal ${track}`;
   }
