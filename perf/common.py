@@ -1,4 +1,4 @@
-"""What the scripts of this folder share: arguments, clips, tables for the report."""
+"""Shared parts of the scripts of this folder: arguments, clips, tables for the report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many training samples a second one core makes, against the classic OpenCV pipeline.
+"""Training samples a second on one core, against the classic OpenCV pipeline.
 
     python perf/input_speed.py
 

@@ -1,4 +1,4 @@
-"""What training tracking and pose together costs and gives: two finished runs side by side.
+"""Cost and gain of training tracking and pose together: two finished runs side by side.
 
     aptv2 train vitposetrack_s --data ../shared/data -o runs/joint
     aptv2 train vitposetrack_s --data ../shared/data -o runs/pose \\

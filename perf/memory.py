@@ -3,7 +3,7 @@
 A DAVIS clip is played to and fro until there are 10,000 frames, encoded, and given to the command,
 which detects the animals and writes all its files. The process's resident memory is read from
 Linux's /proc while it runs; the peak is the kernel's own (VmHWM), of that process alone. Memory at
-a quarter, half and all of the run's time tells whether it grows with the video.
+a quarter, half and all of the run's time shows whether it grows with the video.
 
     python perf/memory.py [--frames 10000]
 """

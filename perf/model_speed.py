@@ -77,7 +77,7 @@ def cpu_table(options: argparse.Namespace) -> str:
 
 
 def candidates(name: str, folder: Path) -> dict[str, nn.Module]:
-    """What is compared, float32 first."""
+    """Candidates of the comparison, float32 first."""
     exact = aptv2.load_pose_model(name, "random", "cpu")
     export_onnx(exact, name, folder / "network.onnx")
     networks: dict[str, nn.Module] = {

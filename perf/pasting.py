@@ -242,7 +242,7 @@ def _look(actor: Actor, frame: int) -> _Look:
 
 
 def _paste(picture: np.ndarray, owner: np.ndarray, look: _Look, track: int) -> None:
-    """Blend an animal into a picture and claim its pixels, as far as it is inside."""
+    """Blend an animal into a picture and mark its pixels as its own, as far as it is inside."""
     size = np.array(look.alpha.shape[::-1])
     low = np.maximum(look.corner, 0)
     high = np.minimum(look.corner + size, picture.shape[1::-1])

@@ -1,4 +1,4 @@
-"""Following several animals without being told where they are.
+"""Following several animals without knowing where they are.
 
 Scenes whose tracks are known: validation clips side by side, and animals cut out of DAVIS clips and
 pasted into other clips, where they meet, pass and hide each other (`scenes.py` says which, and

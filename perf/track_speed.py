@@ -51,7 +51,7 @@ from aptv2.video.sources import VideoSource
 from aptv2.video.writer import VideoWriter
 
 ANIMALS = {1: (1, 1, 220), 5: (3, 2, 120), 20: (5, 4, 68)}  # columns, rows, height in pixels
-SHORT = 8  # frames of the clip that tells the start-up time
+SHORT = 8  # frames of the clip that measures the start-up time
 WARM_UP = 5  # rounds that do not count
 
 
@@ -270,7 +270,7 @@ def pose_table(options: argparse.Namespace) -> str:
 
 
 def pose_candidates(weights: str | None) -> dict[str, Callable[[], object]]:
-    """What is compared, ResNet-50 first."""
+    """Candidates of the comparison, ResNet-50 first."""
     generator = np.random.default_rng(0)
     frame = generator.integers(0, 256, (360, 640, 3)).astype(np.uint8)
     boxes = np.array([[200, 100, 180, 140]], np.float32)

@@ -92,7 +92,7 @@ class Clip:
 
     @property
     def uploaded(self) -> bool:
-        """Whether it came through the page; else it is a result that was there before."""
+        """True if it came through the page; False if it is an earlier result."""
         return self.results == self.folder
 
     @property
@@ -105,12 +105,12 @@ class Clip:
             Where there are none yet.
         """
         if self._table is None:
-            raise InputError(f"{self.name} has no tracks yet; find its animals first.")
+            raise InputError(f"{self.name} has no tracks yet; track its animals first.")
         return self._table
 
     @property
     def busy(self) -> bool:
-        """Whether work on it is under way or waits."""
+        """True if work on it is under way or waits."""
         return any(not job.over for job in self.jobs)
 
     def prepare(self, report: Report) -> None:
@@ -133,7 +133,7 @@ class Clip:
         """Find or follow the animals, with options of :func:`aptv2.track_video`.
 
         `boxes` is a list of :class:`aptv2.app.finding.Box`. What was cancelled before and is
-        asked for again goes on where it stopped.
+        asked for again is resumed.
 
         Raises
         ------
@@ -174,7 +174,7 @@ class Clip:
         with self._lock:
             table, version = self.table, self._version
         if self.video is None:
-            raise InputError(f"The video of {self.name} is not here; start with --video.")
+            raise InputError(f"The video of {self.name} was not found; start again with --video.")
         write_posed(table, self.video, self.posed, report)
         self._posed = version
 
@@ -193,7 +193,7 @@ class Clip:
             self._show(table)
 
     def undo(self) -> None:
-        """Take the last correction back.
+        """Undo the last correction.
 
         Raises
         ------
@@ -202,7 +202,7 @@ class Clip:
         """
         with self._lock:
             if self._original is None or not self._edits:
-                raise InputError("There is no edit to take back.")
+                raise InputError("There is no edit to undo.")
             table = apply_all(self._original, self._edits[:-1])
             self._save(table)
             self._edits.pop()
@@ -215,7 +215,7 @@ class Clip:
         return sentence
 
     def describe(self) -> dict[str, Any]:
-        """What the page shows of it."""
+        """Its state, for the page."""
         job = next((job for job in self.jobs if not job.over), None)
         # What went wrong last; without a copy to play, that it is missing.
         failed = next((job.error for job in (self.jobs[-1:] + self.jobs[:1]) if job.error), "")

@@ -85,7 +85,9 @@ def name(table: PoseTable, track: int, given: str) -> PoseTable:
     if fault := name_fault(given):
         raise InputError(f"The name {given[:LONGEST_NAME]!r} {fault}; choose another.")
     if given in others.values():
-        raise InputError(f"{given} is there already; choose another name, or merge the two.")
+        raise InputError(
+            f"The name {given} is already in use; choose another, or merge the two animals."
+        )
     return replace(table, names=others | {track: given})
 
 
@@ -100,7 +102,7 @@ def renumber(table: PoseTable, track: int, number: int) -> PoseTable:
     rows = _rows(table, track)
     if number != track and (table.tracks == number).any():
         raise InputError(
-            f"Animal {number} is there already; choose another number, or merge the two."
+            f"Animal {number} already exists; choose another number, or merge the two."
         )
     names = {number if known == track else known: name for known, name in table.names.items()}
     return replace(_numbered(table, rows, number), names=names)
@@ -124,7 +126,7 @@ def merge(table: PoseTable, track: int, other: int) -> PoseTable:
     if len(common):
         raise InputError(
             f"Animals {track} and {other} are both in {_frames(len(common))}, the first at frame "
-            f"{common[0]}, so they are not one animal; split or delete one there first."
+            f"{common[0]}, so they cannot be one animal; split or delete one there first."
         )
     names = dict(table.names)
     if (freed := names.pop(other, None)) is not None:
@@ -147,13 +149,13 @@ def split(table: PoseTable, track: int, frame: int) -> PoseTable:
     if not later.any() or (later == rows).all():
         side = "before" if later.any() else "from"
         raise InputError(
-            f"Animal {track} is in no frame {side} {frame}; go to a frame within its track to "
-            "split it."
+            f"Animal {track} is in no frame {side} {frame}; choose a frame within its track "
+            "to split it."
         )
     number = int(table.tracks.max()) + 1
     if number > MAX_TRACK:
         raise InputError(
-            "There is no higher track number left; give the highest another number first."
+            "No higher track number is left; give the highest track another number first."
         )
     return _numbered(table, later, number)
 
@@ -174,7 +176,9 @@ def _rows(table: PoseTable, track: int) -> np.ndarray:
     """Mask of a track's rows, bool (N,)."""
     rows: np.ndarray = table.tracks == track
     if not rows.any():
-        raise InputError(f"There is no animal {track}; its number may have changed.")
+        raise InputError(
+            f"There is no animal {track}; its number may have changed, so reload the page."
+        )
     return rows
 
 

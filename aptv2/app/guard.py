@@ -1,4 +1,4 @@
-"""Who may talk to the server: this machine's own page, or whoever has the token."""
+"""Access to the server: for this machine's own page, or for whoever has the token."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Guard:
         await self.app(scope, receive, send_guarded)
 
     def _refusal(self, scope: Scope, headers: Headers) -> str:
-        """Why a request is refused; empty where it is not."""
+        """Reason to refuse a request; empty where there is none."""
         host = headers.get("host", "")
         if not self._knows(host):
             return "This name is not the page's own; open the address that aptv2 printed."
@@ -88,7 +88,7 @@ class Guard:
         return ""
 
     def _knows(self, host: str) -> bool:
-        """Whether a Host header is a name of this server; a rebound name is no number."""
+        """True if a Host header is a name of this server; a rebound name is no number."""
         try:
             name = urlsplit(f"//{host}").hostname or ""
         except ValueError:

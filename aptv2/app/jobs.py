@@ -36,7 +36,7 @@ class Job:
 
     @property
     def over(self) -> bool:
-        """Whether nothing more will happen."""
+        """True if nothing more will happen."""
         return self.state in ("done", "failed", "cancelled")
 
     def cancel(self) -> None:
@@ -61,7 +61,7 @@ class Job:
             self.state, self.error = "failed", f"Something went wrong ({error!r})."
 
     def describe(self) -> dict[str, Any]:
-        """What the page shows of it."""
+        """Its state, for the page."""
         seconds = time.monotonic() - self._begun if self.state == "running" else 0.0
         return {
             "title": self.title,

@@ -45,7 +45,7 @@ def write_recording(table: PoseTable, path: str | Path, video: VideoSource | Non
         import rerun
     except ImportError:
         raise InputError(
-            "a Rerun recording needs the extra 'rerun'; run pip install 'aptv2[rerun]'"
+            "A Rerun recording needs the extra 'rerun': pip install 'aptv2[rerun]'."
         ) from None
     images = _images(video)
     with atomic_write(path) as temporary, closing(images):

@@ -40,7 +40,7 @@ def read_result(path: Path, video: Path | None) -> tuple[PoseTable, VideoSource 
     path = tracks_file(path)
     table = read_annotations(path)
     if len(set(table.frames.clips.tolist())) > 1:
-        raise InputError(f"{path}: holds several clips; give the tracks of one video")
+        raise InputError(f"{path}: holds several clips; give the tracks of one video.")
     if video is not None:
         return table, open_video(video)
     beside = table.root

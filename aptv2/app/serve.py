@@ -21,7 +21,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 0,
     browser: bool = True,
-    tell: Callable[[str], object] = print,
+    report: Callable[[str], object] = print,
 ) -> None:
     """Serve the page until Ctrl-C.
 
@@ -35,7 +35,7 @@ def serve(
         0 takes a free one.
     browser
         Whether to open the page in the user's browser.
-    tell
+    report
         Takes the sentences for the user.
 
     Raises
@@ -49,12 +49,12 @@ def serve(
     name = f"[{host}]" if ":" in host else host
     address = f"http://{name}:{bound.getsockname()[1]}/"
     if token is not None:
-        tell(
+        report(
             f"Warning: {host} is open to other machines; whoever has this address can use the "
-            "page, and what it sends can be read on the way."
+            "page, and its traffic is not encrypted."
         )
         address += f"?token={token}"
-    tell(f"The page is at {address} (Ctrl-C ends it)")
+    report(f"The page is at {address} (Ctrl-C stops it).")
     config = uvicorn.Config(
         create_app(workspace, host, token),
         log_level="warning",
@@ -82,5 +82,5 @@ def _bind(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(
-            f"--host {host} --port {port}: cannot be used ({reason}); choose another"
+            f"--host {host} --port {port}: cannot be used ({reason}); choose another."
         ) from error

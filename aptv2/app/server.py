@@ -43,7 +43,7 @@ _CLEAN_EVERY = 600.0  # seconds
 
 
 class Order(BaseModel):
-    """What to do with a clip: find its animals, or follow those in `boxes`."""
+    """Order for a clip: find its animals, or follow those in `boxes`."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -55,7 +55,7 @@ class Order(BaseModel):
 
 
 class Where(BaseModel):
-    """Where to look for animals: a frame, counted from 0."""
+    """Frame in which to look for animals, counted from 0."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -131,7 +131,7 @@ def _with_clip(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         try:
             clip = request.app.state.workspace.get(request.path_params["clip"])
         except KeyError:
-            raise HTTPException(404, "This clip is gone; upload it again.") from None
+            raise HTTPException(404, "This clip has expired; upload it again.") from None
         return await handler(request, clip)
 
     return handle
@@ -172,7 +172,7 @@ def _look() -> dict[str, Any]:
 
 
 def _formats() -> dict[str, str]:
-    """What can be downloaded, and what it is."""
+    """Formats that can be downloaded, with a label each."""
     labels = {name: each.label for name, each in FORMATS.items() if each.available}
     return {TRACKS: "Tracks (JSON): what aptv2 track writes and aptv2 view opens", **labels}
 
@@ -189,7 +189,9 @@ async def _upload(request: Request) -> Response:
     except ClientDisconnect:
         return Response(status_code=499)
     except OSError as error:
-        raise HTTPException(507, f"The upload cannot be kept: {error.strerror}.") from error
+        raise HTTPException(
+            507, f"The upload cannot be saved: {error.strerror}; free some space and try again."
+        ) from error
     return JSONResponse(clip.describe(), 201)
 
 
@@ -246,10 +248,12 @@ def _write_export(table: PoseTable, format: str, folder: Path, stem: str) -> Pat
 async def _track(request: Request, clip: Clip) -> Response:
     order = await _read(request, Order)
     if not clip.uploaded:  # Its files are the user's, and would be written over.
-        raise InputError(f"{clip.name} has its tracks; drop its video on the page to run again.")
+        raise InputError(
+            f"{clip.name} was opened with its tracks; drop its video on the page to track it again."
+        )
     for chosen, known in ((order.pose, pose_networks()), (order.tracker, trackers())):
         if chosen not in known:
-            raise InputError(f"There is no network {chosen} here; choose from {', '.join(known)}.")
+            raise InputError(f"Unknown network {chosen}; choose from {', '.join(known)}.")
     options = dict(order)
     title = "Following the animals" if order.boxes else "Finding the animals"
     return _begin(request, clip, Job(title, lambda report: clip.track(options, report)))
@@ -258,7 +262,7 @@ async def _track(request: Request, clip: Clip) -> Response:
 async def _find(request: Request, clip: Clip) -> Response:
     order = await _read(request, Where)
     if clip.video is None:
-        raise InputError(f"The video of {clip.name} is not here; start with --video.")
+        raise InputError(f"The video of {clip.name} was not found; start again with --video.")
     boxes = await run_in_threadpool(find_boxes, clip.video, order.frame)
     return JSONResponse([box.model_dump() for box in boxes])
 
@@ -270,7 +274,7 @@ async def _draw(request: Request, clip: Clip) -> Response:
 def _begin(request: Request, clip: Clip, job: Job) -> Response:
     """Put work on a clip behind what waits. The first job of each prepares it; that may go on."""
     if any(not other.over for other in clip.jobs[1:]):
-        raise HTTPException(409, f"{clip.name} is being worked on; cancel that first.")
+        raise HTTPException(409, f"{clip.name} is busy; wait, or cancel the work first.")
     clip.jobs.append(request.app.state.workspace.jobs.submit(job))
     return JSONResponse(clip.describe(), 202)
 
@@ -294,7 +298,7 @@ async def _undo(request: Request, clip: Clip) -> Response:
 
 def _file(path: Path, media_type: str | None = None, filename: str | None = None) -> Response:
     if not path.is_file():
-        raise HTTPException(404, "This is not ready yet.")
+        raise HTTPException(404, "This is not ready yet; try again in a moment.")
     return FileResponse(path, media_type=media_type, filename=filename)
 
 
@@ -312,7 +316,7 @@ async def _read(request: Request, kind: type[Any]) -> Any:
     async for chunk in request.stream():
         content += chunk
         if len(content) > _MAX_REQUEST:
-            raise HTTPException(413, "This request is too long.")
+            raise HTTPException(413, "This request is too long; send less at once.")
     try:
         return kind.model_validate_json(content)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""What the server holds: clips, and the folder of what may be thrown away."""
+"""The server's clips, and the folder of its temporary files."""
 
 from __future__ import annotations
 

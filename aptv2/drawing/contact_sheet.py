@@ -33,7 +33,7 @@ def contact_sheet(frames: Sequence[np.ndarray], columns: int, width: int = 1600)
         Without a frame, with fewer than one column, or where a frame gets no pixel.
     """
     if not frames or columns < 1:
-        raise ValueError("a contact sheet needs at least one frame and one column")
+        raise ValueError("A contact sheet needs at least one frame and one column.")
     columns = min(columns, len(frames))
     gap = max(2, width // 320)
     largest = max(frame.shape[1] for frame in frames)

@@ -12,7 +12,7 @@ _MAX_TRAIL = 600  # frames; some containers state a frame rate in the thousands
 
 
 class Trails:
-    """Where the animals have been lately: the centres of their boxes, per track.
+    """Recent paths of the animals: the centres of their boxes, per track.
 
     Parameters
     ----------

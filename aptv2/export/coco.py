@@ -22,7 +22,7 @@ def write_coco(table: PoseTable, path: str | Path) -> None:
 
     Beside COCO's own fields an image has `video_id`, `frame_index` and `time` (seconds), an
     annotation `video_id`, `track_id` and `score`, and a category `sigmas` and, where the names of
-    its keypoints do not tell left from right, `flip_pairs`; each is left out where it is unknown.
+    its keypoints have no left and right, `flip_pairs`; each is left out where it is unknown.
     Names of animals stand in a list `tracks`, which is left out where there are none. The third
     number of a keypoint is the table's: a score in predictions, a visibility in annotations; a
     keypoint that holds NaN is written as 0, 0, 0. `area` is the box's where the table has none,
@@ -65,7 +65,10 @@ def write_coco_labels(table: PoseTable, path: str | Path) -> None:
     for row in np.flatnonzero(names == ""):
         names[row] = f"frame_{frames.indices[row] if frames.indices[row] >= 0 else row:06d}.png"
     if len(set(names)) < len(names):
-        raise InputError(f"{path}: frames of several videos have one name; write each by itself.")
+        raise InputError(
+            f"{path}: frames of several videos have the same name; export each video to a file of "
+            "its own."
+        )
     write_coco(replace(table, keypoints=keypoints, frames=replace(frames, names=names)), path)
 
 
@@ -85,7 +88,7 @@ def write_coco_results(table: PoseTable, path: str | Path) -> None:
 
 
 def lost_in_coco(table: PoseTable) -> list[str]:
-    """What :func:`write_coco` changes or leaves out, a sentence each."""
+    """Sentences on what :func:`write_coco` changes or leaves out."""
     skeleton = table.skeleton
     broken = np.isnan(table.keypoints).any(axis=2).sum()
     losses = [

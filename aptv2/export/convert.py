@@ -50,11 +50,11 @@ def convert(source: str | Path, target: str | Path, to: str, images: str = "copy
     source, target = Path(source), Path(target)
     for value, known, option in ((to, TARGETS, "--to"), (images, IMAGES, "--images")):
         if value not in known:
-            raise InputError(f"{option} {value}: choose from {', '.join(known)}.")
+            raise InputError(f"{option} {value}: unknown; choose from {', '.join(known)}.")
     if to != "coco":
         return (write_aptv2 if to == "aptv2" else write_yolo)(_splits(source, to), target, images)
     if os.path.lexists(target):
-        raise InputError(f"{target} is there already; give the name of a new file.")
+        raise InputError(f"{target} already exists; give the name of a new file.")
     table = read_annotations(source)
     write_coco(table, target)
     losses = lost_in_coco(table)

@@ -95,8 +95,8 @@ def _sheet(table: PoseTable, path: str | Path) -> _Sheet:
     shape = frames, len(individuals), len(names), len(coords)
     if np.prod(shape, dtype=float) > _MOST_CELLS:
         raise InputError(
-            f"{path}: {frames} frames with {len(individuals)} tracks are too many for a table of "
-            "DeepLabCut; join tracks that are one animal, or write csv."
+            f"{path}: {frames} frames with {len(individuals)} tracks are too many for "
+            "DeepLabCut's table; merge tracks of the same animal, or export csv."
         )
     values = np.full(shape, np.nan)
     keypoints = np.where(table.keypoints[:, :, 2:] > 0, table.keypoints, np.nan)
@@ -125,7 +125,7 @@ def _individuals(table: PoseTable, path: str | Path) -> tuple[list[str], np.ndar
     numbers, place = np.unique(tracks, return_inverse=True)
     spots = table.frame * (len(numbers) + 1) + place
     if len(np.unique(spots)) < len(spots):
-        raise InputError(f"{path}: a track is twice in one frame; correct the tracks first.")
+        raise InputError(f"{path}: a track appears twice in one frame; correct the tracks first.")
     names = [track_name(number, table.names) for number in numbers.tolist() or [1]]
     return names, place
 
@@ -135,11 +135,11 @@ def _rows(table: PoseTable, path: str | Path) -> list[tuple[str, str, str]] | li
     if not any(frames.names):
         rows = frames.indices if (frames.indices >= 0).all() else np.arange(len(frames))
         if len(np.unique(rows)) < len(rows):
-            raise InputError(f"{path} can hold one video only; write each to a file of its own.")
+            raise InputError(f"{path} can hold only one video; export each to a file of its own.")
         return [int(row) for row in rows]
     names = [_image(str(name), table, path) for name in frames.names]
     if len(set(names)) < len(names):
-        raise InputError(f"{path}: two images would have one name; rename one.")
+        raise InputError(f"{path}: two images would have the same name; rename one.")
     return names
 
 

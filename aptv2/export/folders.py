@@ -33,13 +33,15 @@ def new_folder(path: str | Path) -> Iterator[Path]:
         yield temporary
         temporary.replace(path)
     except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror or error}.") from None
+        raise InputError(
+            f"{path} cannot be written ({error.strerror or error}); choose another place."
+        ) from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
 def refuse_used(path: Path) -> None:
-    """Refuse a path where something stands already, but for an empty folder.
+    """Raise an InputError if a path exists, unless it is an empty folder.
 
     Raises
     ------
@@ -47,7 +49,7 @@ def refuse_used(path: Path) -> None:
         Where that is so.
     """
     if os.path.lexists(path) and not (path.is_dir() and not any(path.iterdir())):
-        raise InputError(f"{path} is there already; give the name of a new folder.")
+        raise InputError(f"{path} already exists; give the name of a new folder.")
 
 
 def place_images(root: Path | None, target: Path, names: Mapping[str, str], images: str) -> int:

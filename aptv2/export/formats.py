@@ -50,7 +50,7 @@ class Format:
 
     @property
     def available(self) -> bool:
-        """Whether what it needs is installed."""
+        """True if what it needs is installed."""
         return all(importlib.util.find_spec(name) for name in self.packages)
 
     def check(self) -> None:
@@ -58,7 +58,7 @@ class Format:
         if not self.available:
             raise InputError(
                 f"Writing {self.suffix} needs {' and '.join(self.packages)}: "
-                f"pip install 'aptv2[{self.extra}]'"
+                f"pip install 'aptv2[{self.extra}]'."
             )
 
 
@@ -110,7 +110,7 @@ def find_format(name: str, option: str) -> Format:
         nearest = difflib.get_close_matches(name.lower(), FORMATS, 1)
         hint = f"; did you mean {nearest[0]}?" if nearest else "."
         known = "; ".join(f"{key} ({known.label})" for key, known in FORMATS.items())
-        raise InputError(f"{option} {name[:40]}: there is no such format{hint} Choose from {known}")
+        raise InputError(f"{option} {name[:40]}: unknown format{hint} Choose from {known}.")
     FORMATS[name].check()
     return FORMATS[name]
 
@@ -136,6 +136,6 @@ def write(table: PoseTable, format: str, folder: str | Path, stem: str) -> Path:
 
 
 def check_free(path: Path, found: Format) -> None:
-    """Raise an InputError where a folder is to be written and something is there."""
+    """Raise an InputError if a folder is to be written and already exists."""
     if found.folder and os.path.lexists(path):
-        raise InputError(f"{path} is there already; move it away or remove it.")
+        raise InputError(f"{path} already exists; move or remove it.")

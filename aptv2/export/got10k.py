@@ -43,7 +43,7 @@ def write_got10k_results(
         if (counts[frames] != 1).any() or np.isnan(table.boxes[row_of[frames]]).any():
             raise InputError(
                 f"{folder}: clip {name} has frames without a box or with several; GOT-10k's "
-                "results are one box a frame."
+                "results have one box per frame, so test one animal per clip."
             )
     with new_folder(folder) as temporary:
         for clip, name in names.items():

@@ -24,7 +24,7 @@ def write_mot(table: PoseTable, path: str | Path) -> None:
     """
     frames = table.frames
     if len(np.unique(frames.clips)) > 1:
-        raise InputError(f"{path} can hold one clip only; export each clip to a file of its own.")
+        raise InputError(f"{path} can hold only one clip; export each clip to a file of its own.")
     known = len(frames) > 0 and frames.indices.min() >= 0
     numbers = 1 + (frames.indices if known else np.arange(len(frames)))
     tracked = (table.tracks != -1) & ~np.isnan(table.boxes).any(axis=1)

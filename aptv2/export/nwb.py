@@ -33,22 +33,22 @@ def write_nwb(table: PoseTable, path: str | Path) -> None:
     Raises
     ------
     InputError
-        Where the table holds several clips, a track is twice in a frame, keypoints have names that
-        NWB cannot tell apart, or the file cannot be written.
+        Where the table holds several clips, a track appears twice in a frame, keypoints have names
+        that NWB cannot distinguish, or the file cannot be written.
     """
     from ndx_pose import Skeletons
     from pynwb import NWBHDF5IO, NWBFile
 
     frames, names = table.frames, [_name(name) for name in table.skeleton.names]
     if len(np.unique(frames.clips)) > 1:
-        raise InputError(f"{path} can hold one clip only; write each to a file of its own.")
+        raise InputError(f"{path} can hold only one clip; export each to a file of its own.")
     if len(set(names)) < len(names):
         raise InputError(f"{path}: NWB allows no / or : in the names of keypoints; rename them.")
     numbers = np.unique(table.tracks[table.tracks != -1]).tolist()
     if len(frames) * len(numbers) * len(names) > _MOST_CELLS // 3:
         raise InputError(
             f"{path}: {len(frames)} frames with {len(numbers)} tracks are too many for NWB; "
-            "join tracks that are one animal, or write parquet."
+            "merge tracks of the same animal, or export parquet."
         )
     file = NWBFile(
         session_description="Animal poses; the session's start is the time of writing.",
@@ -95,7 +95,9 @@ def _track(
 
     rows = np.flatnonzero(table.tracks == number)
     if len(np.unique(table.frame[rows])) < len(rows):
-        raise InputError(f"{path}: track {number} is twice in one frame; correct the tracks first.")
+        raise InputError(
+            f"{path}: track {number} appears twice in one frame; correct the tracks first."
+        )
     keypoints = np.full((len(table.frames), len(names), 3), np.nan)
     keypoints[table.frame[rows]] = np.where(
         table.keypoints[rows, :, 2:] > 0, table.keypoints[rows], np.nan

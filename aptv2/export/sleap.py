@@ -76,18 +76,18 @@ def _video(table: PoseTable, rows: np.ndarray, path: Path) -> Any:
     width, height = frames.sizes.max(axis=0).tolist()
     names = [str(name) for name in frames.names]
     count = len(frames) if any(names) else max(len(frames), int(frames.indices.max()) + 1)
-    about: dict[str, Any] = {"type": "ImageVideo" if any(names) else "MediaVideo"}
+    metadata: dict[str, Any] = {"type": "ImageVideo" if any(names) else "MediaVideo"}
     if min(width, height) > 0:
-        about["shape"] = [count, height, width, 3]
+        metadata["shape"] = [count, height, width, 3]
     rate = _frame_rate(frames)
     if rate is not None:
-        about["fps"] = rate
-    film: str | list[str] = str(table.root or path.stem)
+        metadata["fps"] = rate
+    filename: str | list[str] = str(table.root or path.stem)
     if any(names):
         folder = table.root.resolve() if table.root is not None else Path()
-        film = [(folder / name).as_posix() for name in names]
-        about |= {"filename": film[0], "filenames": film}
-    return sleap_io.Video(filename=film, open_backend=False, backend_metadata=about)
+        filename = [(folder / name).as_posix() for name in names]
+        metadata |= {"filename": filename[0], "filenames": filename}
+    return sleap_io.Video(filename=filename, open_backend=False, backend_metadata=metadata)
 
 
 def _instance(table: PoseTable, row: int, skeleton: Any, tracks: dict[int, Any]) -> Any:

@@ -58,9 +58,12 @@ def write_splits(
         tables = dict(zip(NAMES, parts, strict=True))
     for option, count in (("--clips", clips), ("--animals", animals)):
         if count is not None and count < 1:
-            raise InputError(f"{option} {count}: at least 1 of each species has to stay in train.")
+            raise InputError(
+                f"{option} {count}: at least 1 clip of each species has to stay in train; give a "
+                "smaller number."
+            )
     if "train" not in tables and (leave_out, clips, animals) != (None, None, None):
-        raise InputError(f"{source}: has no train split to choose from; leave the choice out.")
+        raise InputError(f"{source}: has no train split to choose from; leave that option out.")
     if leave_out is not None:
         if "test" in tables:
             tables["left_out"] = of_family(tables["test"], leave_out)

@@ -98,8 +98,8 @@ def _write_split(
     twice, count = Counter(labels).most_common(1)[0] if labels else ("", 0)
     if count > 1:
         raise InputError(
-            f"{count} frames would share {twice}; give their images names that differ in more "
-            "than the ending."
+            f"{count} frames would share {twice}; rename their images so that they differ in "
+            "more than the suffix."
         )
     sizes = _sizes(table)
     numbers = _numbers(replace(table, frames=replace(frames, sizes=sizes)), losses)
@@ -112,7 +112,7 @@ def _write_split(
             values = numbers[animal]
             if np.isnan(values[:4]).any():
                 continue
-            # A box's corner is told from its centre, which needs more digits than a keypoint.
+            # A box's corner is computed from its centre, which needs more digits than a keypoint.
             box = " ".join(f"{value:.15g}" for value in values[:4])
             keypoints = " ".join(f"{value:.9g}" for value in values[4:])
             lines.append(f"{classes[int(table.species[animal])]} {box} {keypoints}\n")
@@ -133,7 +133,8 @@ def _sizes(table: PoseTable) -> np.ndarray:
         if table.root is None or not name or not is_file(table.root / name):
             raise InputError(
                 f"image {table.frames.ids[row]} ({name or 'without a name'}) has no width and "
-                f"height and is not in {table.root or 'a known folder'}; YOLO needs its size."
+                f"height and is not in {table.root or 'a known folder'}; YOLO needs its size, so "
+                "add it to the annotations."
             )
         sizes[row] = image_size(table.root / name)
     return sizes
@@ -183,9 +184,9 @@ def _count_unheld(table: PoseTable, classes: Mapping[int, int], losses: dict[str
         ("Track numbers lost, as YOLO pose has none: {}.", (table.tracks != -1).sum()),
         ("Scores of animals lost, as YOLO pose has none: {}.", (~np.isnan(table.scores)).sum()),
         ("Areas lost, as YOLO pose has none: {}.", (~np.isnan(table.areas)).sum()),
-        ("Crowds that are now animals like others: {}.", table.crowd.sum()),
+        ("Crowds that became ordinary animals: {}.", table.crowd.sum()),
         ("Animals of unknown species, now of the class animal: {}.", (table.species == -1).sum()),
-        ("Frames whose clip only their name still tells: {}.", (frames.clips != -1).sum()),
+        ("Frames whose clip is left only in their name: {}.", (frames.clips != -1).sum()),
         ("Frames whose time is lost: {}.", (~np.isnan(frames.times)).sum()),
         ("Frames without a name that got a number: {}.", sum(not name for name in frames.names)),
     ):

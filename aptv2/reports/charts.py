@@ -147,12 +147,12 @@ def line_chart(
             label=name,
         )  # fmt: skip
     every = [point for line in lines.values() for point in line]
-    told = [point for point in every if point.tip]
-    _add_targets(axes, told)
+    detailed = [point for point in every if point.tip]
+    _add_targets(axes, detailed)
     _set_ends(axes, every, ends, False)
     axes.set(xlabel=labels[0], ylabel=labels[1])
     add_legend(axes)
-    return _page_part(figure, title, [point.tip for point in told])
+    return _page_part(figure, title, [point.tip for point in detailed])
 
 
 def _gid(number: int) -> str:

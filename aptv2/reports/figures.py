@@ -70,7 +70,7 @@ def draw_sunburst(statistics: Statistics) -> Figure:
 
 
 def draw_species(statistics: Statistics) -> Figure:
-    """Instances of each species; of easy and hard clips where the data tells them apart."""
+    """Instances of each species; of easy and hard clips where the data has them."""
     shown = sorted(statistics.species, key=lambda one: -one.instances)
     rest = shown[_MOST_ROWS:]
     shown = shown[:_MOST_ROWS]
@@ -128,7 +128,7 @@ def draw_crowding(statistics: Statistics) -> Figure:
 
 
 def draw_motion(statistics: Statistics) -> Figure:
-    """How far each keypoint moves to the next frame: median, half and four fifths of the pairs."""
+    """Motion of each keypoint to the next frame: median, half and four fifths of the pairs."""
     motion = statistics.motion
     assert motion is not None
     figure, axes = row_axes(motion.keypoints)
@@ -185,7 +185,7 @@ FIGURES = (
     FigureKind(
         "species",
         "Instances of each species",
-        "Easy and hard are kinds of clips, where the data tells them apart.",
+        "Easy and hard are kinds of clips, where the data has them.",
         draw_species,
         lambda s: "" if s.species else "There is no animal.",
     ),

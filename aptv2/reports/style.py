@@ -10,7 +10,7 @@ SERIES = (
     "#3f7fd9", "#e07b28", "#2b9c72", "#c94f8c", "#8a63d2", "#a88400", "#2391a5", "#cf4a45",
     "#7d8694", "#6b8e23",
 )  # fmt: skip
-BLUE, ORANGE = SERIES[:2]  # told apart with every kind of sight, on light and dark
+BLUE, ORANGE = SERIES[:2]  # distinct with every kind of colour vision, on light and dark
 
 THEME = f""":root {{
   color-scheme: light dark;

@@ -107,7 +107,7 @@ def test_refusals_are_one_sentence_that_says_what_to_do(
     table = make_table(_1=range(0, 6), _2=range(4, 9), _3=range(9, 10))
     with pytest.raises(InputError, match="both in 2 frames, the first at frame 4, so they are not"):
         merge(table, 1, 2)
-    with pytest.raises(InputError, match="Animal 2 is there already; choose another number"):
+    with pytest.raises(InputError, match="Animal 2 already exists; choose another number"):
         renumber(table, 1, 2)
     with pytest.raises(InputError, match="There is no animal 8"):
         delete(table, 8)
@@ -144,7 +144,7 @@ def test_names_follow_their_animals(make_table: Callable[..., PoseTable]) -> Non
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ("Bella", "is there already"),
+        ("Bella", "is already in use"),
         ("7", "track number"),
         ("track 7", "track number"),
         ("--", "holds no letter"),

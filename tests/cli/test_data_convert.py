@@ -43,7 +43,7 @@ def test_convert_says_on_stderr_what_is_lost(source: Path, tmp_path: Path) -> No
 def test_bad_input_is_one_sentence(source: Path, tmp_path: Path) -> None:
     code, output, errors = run("convert", source, source, "--to", "coco")
     assert (code, output) == (2, "")
-    assert errors == f"Error: {source} is there already; give the name of a new file.\n"
+    assert errors == f"Error: {source} already exists; give the name of a new file.\n"
     code, _, errors = run("stats", tmp_path / "none", "-o", tmp_path / "out")
     assert code == 2
     assert errors.startswith("Error: ")
@@ -64,4 +64,4 @@ def test_split_tells_how_many_animals_went_where(source: Path, tmp_path: Path) -
     assert output == f"Written: {tmp_path / 'out'} (animals: train 1, val 0, test 0)\n"
     code, _, errors = run("split", source, "-o", tmp_path / "out")
     assert code == 2
-    assert errors.endswith("is there already; give the name of a new folder.\n")
+    assert errors.endswith("already exists; give the name of a new folder.\n")

@@ -73,7 +73,7 @@ def test_yolo_is_a_folder_and_replaces_none(tracks: Path, tmp_path: Path) -> Non
     assert (tmp_path / "clip.yolo" / "labels/train/000000.txt").is_file()
     refused = CliRunner().invoke(app, command)
     assert refused.exit_code == 2
-    assert "is there already" in refused.stderr
+    assert "already exists" in refused.stderr
 
 
 def test_what_is_missing_is_named_with_the_command(

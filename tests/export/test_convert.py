@@ -203,9 +203,9 @@ def test_yolo_files_are_what_ultralytics_reads(dog: PoseTable, tmp_path: Path) -
         "Track numbers lost, as YOLO pose has none: 2.",
         "Scores of animals lost, as YOLO pose has none: 1.",
         "Areas lost, as YOLO pose has none: 1.",
-        "Crowds that are now animals like others: 1.",
+        "Crowds that became ordinary animals: 1.",
         "Animals of unknown species, now of the class animal: 1.",
-        "Frames whose clip only their name still tells: 2.",
+        "Frames whose clip is left only in their name: 2.",
         "Frames whose time is lost: 2.",
         "Boxes that reach out of their image, cut at its edge: 1.",
         "Keypoints left out, as they lie out of their image: 2.",
@@ -275,7 +275,7 @@ def test_what_is_there_stays(
     source = save(dog, tmp_path / "source")
     prepare(source, tmp_path)
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(InputError, match="new is there already"):
+    with pytest.raises(InputError, match="new already exists"):
         convert(source, tmp_path / "new", to)
     assert sorted(tmp_path.rglob("*")) == before
 

@@ -40,6 +40,6 @@ def test_no_animal(tmp_path: Path) -> None:
 
 def test_two_clips_do_not_fit(tmp_path: Path) -> None:
     table = PoseTable.make(Frames.make(clips=[1, 2]), [])
-    with pytest.raises(InputError, match=r"clip\.txt can hold one clip only"):
+    with pytest.raises(InputError, match=r"clip\.txt can hold only one clip"):
         write_mot(table, tmp_path / "clip.txt")
     assert not (tmp_path / "clip.txt").exists()

@@ -266,7 +266,7 @@ def test_an_output_that_cannot_be_written_is_refused_before_any_work(
 def test_an_unknown_format_is_refused_and_the_known_are_listed(
     two_animals: SimpleNamespace, blobs: Networks, tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match=r"slip: there is no such format; did you mean slp"):
+    with pytest.raises(InputError, match=r"slip: unknown format; did you mean slp"):
         track_video(two_animals.path, tmp_path / "out", export=["csv", "slip"], **blobs)
     assert not (tmp_path / "out").exists()
 

@@ -90,7 +90,7 @@ def test_the_command(got10k: Path, tmp_path: Path) -> None:
 def test_it_refuses_before_it_follows(got10k: Path, tmp_path: Path) -> None:
     tracker, full = Still(), tmp_path / "full"
     (full / "kept").mkdir(parents=True)
-    with pytest.raises(InputError, match="is there already"):
+    with pytest.raises(InputError, match="already exists"):
         score_boxes(tracker, read_clips(got10k), full)
     with pytest.raises(InputError, match="two clips are called buck"):
         score_boxes(tracker, read_clips(got10k, "all of them"), tmp_path / "out")
