@@ -223,7 +223,7 @@ def test_edits_are_saved_beside_the_original_and_undone(
     assert client.post(f"{place}/undo").json()["result"]["tracks"] == [1, 2, 5]
     np.testing.assert_array_equal(read_annotations(saved).tracks, table.tracks)
     refused = client.post(f"{place}/undo")
-    assert (refused.status_code, refused.json()["error"]) == (400, "There is no edit to take back.")
+    assert (refused.status_code, refused.json()["error"]) == (400, "There is no edit to undo.")
     assert result.read_bytes() == original
 
 
