@@ -105,7 +105,7 @@ def test_refusals_are_one_sentence_that_says_what_to_do(
     make_table: Callable[..., PoseTable],
 ) -> None:
     table = make_table(_1=range(0, 6), _2=range(4, 9), _3=range(9, 10))
-    with pytest.raises(InputError, match="both in 2 frames, the first at frame 4, so they are not"):
+    with pytest.raises(InputError, match="both in 2 frames, the first at frame 4, so they cannot"):
         merge(table, 1, 2)
     with pytest.raises(InputError, match="Animal 2 already exists; choose another number"):
         renumber(table, 1, 2)

@@ -274,7 +274,7 @@ def test_the_tracks_of_an_opened_result_are_not_written_over(
 ) -> None:
     before = result.read_bytes()
     told = client.post(f"/api/clips/{workspace.open_result(result).id}/track", json={})
-    assert (told.status_code, "to run again" in told.json()["error"]) == (400, True)
+    assert (told.status_code, "to track it again" in told.json()["error"]) == (400, True)
     assert result.read_bytes() == before
 
 
