@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from aptv2.lazy import lazy_names
 
 if TYPE_CHECKING:
     from aptv2.datasets import read_annotations
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from aptv2.models import load_detector, load_pose_model, load_tracker
     from aptv2.skeleton import ANIMAL17, Skeleton
     from aptv2.tables import Frames, PoseTable
+    from aptv2.threads import limit_threads
 
 # Loaded when first used, so that `import aptv2` and `aptv2 --help` do not wait for torch.
 _HOMES = {
@@ -22,6 +24,7 @@ _HOMES = {
     "InputError": "errors",
     "PoseTable": "tables",
     "Skeleton": "skeleton",
+    "limit_threads": "threads",
     "load_detector": "models",
     "load_pose_model": "models",
     "load_tracker": "models",
@@ -38,6 +41,7 @@ __all__ = [
     "InputError",
     "PoseTable",
     "Skeleton",
+    "limit_threads",
     "load_detector",
     "load_pose_model",
     "load_tracker",
@@ -47,12 +51,6 @@ __all__ = [
     "track_video",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'aptv2' has no attribute '{name}'")
-    return getattr(import_module(f"aptv2.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__ = lazy_names(
+    __name__, {name: f"aptv2.{home}" for name, home in _HOMES.items()}
+)

@@ -10,11 +10,16 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
-import numpy as np
-import pytest
-import torch
-from hypothesis import settings
+from aptv2.threads import set_environment
+
+# Idle threads must not take time from other work on the machine; libraries read it when loaded.
+set_environment()
+
+import av  # noqa: E402
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+import torch  # noqa: E402
+from hypothesis import settings  # noqa: E402
 
 # A busy machine is no failure of the code.
 settings.register_profile("aptv2", deadline=None)

@@ -20,6 +20,7 @@ from aptv2.cli.train import train
 from aptv2.cli.view import view
 from aptv2.cli.weights import weights
 from aptv2.errors import BrokenVideoError, InputError
+from aptv2.threads import set_environment
 
 
 class Commands(TyperGroup):
@@ -88,4 +89,5 @@ def _options(
         ),
     ] = False,
 ) -> None:
-    pass
+    # Before any command imports a library that reads it.
+    set_environment()

@@ -6,9 +6,11 @@ import logging
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from aptv2.errors import InputError
+from aptv2.threads import waiting_environment
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -42,7 +44,7 @@ def on_ray(
     """
     ray = _connected()
     places = _places(ray)[: len(jobs)]
-    start = ray.remote(_Worker).options
+    start = partial(ray.remote(_Worker).options, runtime_env={"env_vars": waiting_environment()})
     idle = deque((start(**place).remote(), place) for place in places)
     busy: dict[Any, tuple[Any, dict[str, Any], Job, int]] = {}
     waiting = deque((job, 1) for job in jobs)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,6 +14,7 @@ from aptv2 import crops
 from aptv2.images import read_image
 from aptv2.models.pose.base import BATCH, PoseModel
 from aptv2.tables import PoseTable
+from aptv2.threads import usable_cpus
 
 _AHEAD = 32  # frames that are read while the network works
 
@@ -91,7 +91,7 @@ def _frames(model: PoseModel, table: PoseTable) -> Iterator[_Crops]:
         image = read_image(root / table.frames.names[table.frame[rows[0]]])
         return rows, *model.crop(image, table.boxes[rows])
 
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(min(8, usable_cpus())) as pool:
         ahead: deque[Future[_Crops]] = deque()
         try:
             for rows in frames:

@@ -19,6 +19,7 @@ from aptv2.datasets.names import IMAGE_SUFFIXES, walk
 from aptv2.errors import InputError
 from aptv2.images import image_size, read_shrunk
 from aptv2.tables import PoseTable
+from aptv2.threads import usable_cpus
 
 ABSENT = Kind("image that is named but absent", lost=True)
 DAMAGED = Kind("image that does not decode", lost=True)
@@ -62,7 +63,7 @@ def check_images(
     there = [name for name in sizes if os.path.isfile(root / name)]  # noqa: PTH113 - long names
     missing = set(sizes) - set(there)
     findings.add(ABSENT, (name for name in sizes if name in missing))
-    pool = ThreadPoolExecutor(workers or os.cpu_count())
+    pool = ThreadPoolExecutor(workers or usable_cpus())
     try:
         problems = pool.map(lambda name: _problem(root / name, *sizes[name]), there)
         bar = track(

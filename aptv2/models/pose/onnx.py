@@ -139,6 +139,8 @@ def _session(path: Path, device: torch.device | None) -> Any:
         raise InputError(f"device '{device}': this ONNX Runtime does not know it; try cpu")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
+    for pool in ("intra_op", "inter_op"):  # idle threads must not take time from other processes
+        options.add_session_config_entry(f"session.{pool}.allow_spinning", "0")
     options.log_severity_level = 4  # what goes wrong is raised
     settings = {"device_id": str(device.index or 0)} if device.type == "cuda" else {}
     try:

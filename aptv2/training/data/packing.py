@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,6 +23,7 @@ from aptv2.errors import InputError
 from aptv2.files import atomic_write
 from aptv2.images import read_image
 from aptv2.tables import PoseTable
+from aptv2.threads import usable_cpus
 from aptv2.training.augmentation import half_bodies, scale_limits
 from aptv2.training.data.pack import (
     FORMAT,
@@ -156,7 +156,7 @@ def write_pack(
         with atomic_write(shard_path(output, number)) as temporary:
             temporary.write_bytes(content)
 
-    pool = ThreadPoolExecutor(workers or os.cpu_count())
+    pool = ThreadPoolExecutor(workers or usable_cpus())
     try:
         written = pool.map(write, missing)
         console = Console(stderr=True)
