@@ -13,6 +13,10 @@ Three tables, of one run on one machine.
    from the frame to keypoints in the frame: crop, network, decoding.
 
     python perf/track_speed.py
+
+With `--busy` one other table: the whole command beside other busy processes (`neighbours.py`).
+
+    python perf/track_speed.py --busy 0,1,2 --video clip.mp4 [--peer PYTHON_WITH_ULTRALYTICS]
 """
 
 from __future__ import annotations
@@ -32,6 +36,7 @@ import numpy as np
 import timm
 import torch
 from common import machine, markdown, parser
+from neighbours import neighbour_table
 from pasting import Scene, compose, walker
 from scenes import background, side_views, write
 
@@ -62,7 +67,13 @@ def main() -> None:
     arguments.add_argument("--rounds", type=int, default=3, help="runs of each command")
     arguments.add_argument("--pose-rounds", type=int, default=100)
     arguments.add_argument("--threads", type=int, default=torch.get_num_threads())
+    arguments.add_argument("--busy", help="numbers of busy processes beside the command: 0,1,2")
+    arguments.add_argument("--video", type=Path, help="clip for --busy; default: camel.mp4")
+    arguments.add_argument("--peer", help="interpreter that has ultralytics, for --busy")
     options = arguments.parse_args()
+    if options.busy is not None:
+        print_neighbours(options)
+        return
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as scratch:
@@ -75,6 +86,17 @@ def main() -> None:
         print(stage_table(options, scenes, videos, folder))
     print()
     print(pose_table(options))
+    print()
+    print(machine())
+
+
+def print_neighbours(options: argparse.Namespace) -> None:
+    """Print the table of the command beside busy processes."""
+    video = options.video or options.data / "clips" / "camel.mp4"
+    counts = [int(count) for count in options.busy.split(",")]
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        print(neighbour_table(video, folder, counts, options.rounds, options.peer))
     print()
     print(machine())
 
