@@ -73,13 +73,11 @@ def train(
 
     Example: [cyan]aptv2 train vitpose_b model.drop_path=0.1 --data APTv2[/]
     """
-    from aptv2.recipes import find_recipe
-
     if show_list:
         _print_recipes()
         return
-    if recipe is not None:
-        find_recipe(recipe)  # before the heavy imports, so that a wrong name is refused at once
+    overrides = [*(settings or ()), *(changes or ()), *([f"init={init}"] if init else [])]
+    _refuse_at_once(recipe, overrides, source)
 
     import logging
     import warnings
@@ -91,20 +89,14 @@ def train(
     from aptv2.training.runs import read_run
     from aptv2.training.trainer import train as run
 
-    overrides = [*(settings or ()), *(changes or ()), *([f"init={init}"] if init else [])]
     before = None
     if source is not None:
-        if recipe is not None or overrides:
-            raise InputError("--from repeats a run as it was; leave the recipe and changes out")
         before = read_run(source)
         wanted, name = before.recipe, f"{source.resolve().name}-again"
-    elif recipe is not None:
+    else:
+        assert recipe is not None
         wanted = recipe_for(recipe, data or Path("data"), tuple(overrides))
         name = Path(recipe).stem
-    else:
-        raise InputError(
-            "give a recipe, such as lite (aptv2 train --list shows all), or --from RUN."
-        )
     if show:
         typer.echo(yaml.safe_dump(wanted.model_dump(mode="json"), sort_keys=False).rstrip())
         return
@@ -124,6 +116,22 @@ def train(
         progress=True,
     )
     typer.echo(f"Trained weights: {weights}")
+
+
+def _refuse_at_once(recipe: str | None, overrides: list[str], source: Path | None) -> None:
+    """Refuse wrong arguments before libraries are imported that take seconds to load."""
+    from aptv2.recipes import find_recipe
+
+    if source is not None:
+        if recipe is not None or overrides:
+            raise InputError("--from repeats a run as it was; leave the recipe and changes out.")
+    elif recipe is None:
+        raise InputError("give a recipe (aptv2 train --list shows them) or --from RUN.")
+    else:
+        find_recipe(recipe)
+        from aptv2.training import read_recipe
+
+        read_recipe(recipe, tuple(overrides))
 
 
 def _print_recipes() -> None:

@@ -12,8 +12,8 @@ import numpy as np
 
 from aptv2.errors import BrokenVideoError, InputError
 from aptv2.inference.output import Output
-from aptv2.inference.pipeline import Interrupted, track_video
 from aptv2.tables import PoseTable
+from aptv2.video.reader import DEFAULT_FPS, open_video
 from aptv2.video.sources import expand_sources, output_name
 
 Engine = Literal["local", "ray"]
@@ -89,6 +89,14 @@ def track_videos(
         except KeyboardInterrupt:
             yield Outcome("Interrupted; the same command with --resume goes on", 130)
         return
+    # Opened before libraries are loaded that only networks need, so that what is no video is
+    # refused at once.
+    if len(jobs) == 1 and engine == "local":
+        try:
+            open_video(jobs[0][0], options.get("fps", DEFAULT_FPS))
+        except InputError as error:
+            yield Outcome(f"Error: {error}", 2)
+            return
     for job in jobs:
         outcome = _track(job, {**options, "resume": resume})
         yield outcome
@@ -117,6 +125,8 @@ def _lost(job: Job, attempts: int) -> Outcome:
 
 
 def _track(job: Job, options: dict[str, Any]) -> Outcome:
+    from aptv2.inference.pipeline import Interrupted, track_video
+
     video, files = job
     try:
         table = track_video(video, files.folder, **options)

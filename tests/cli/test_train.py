@@ -75,7 +75,7 @@ def test_lists_the_recipes_in_the_package() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "give a recipe, such as lite (aptv2 train --list shows all), or --from RUN."),
+        ([], "give a recipe (aptv2 train --list shows them) or --from RUN."),
         (["finetun"], "there is no recipe 'finetun'; the nearest recipe in the package is 'fin"),
         (["--from", "no-run"], "no-run: is no folder of a run, it has no run.json"),
         ([str(RECIPE), "--from", "no-run"], "leave the recipe and changes out"),
