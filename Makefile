@@ -7,6 +7,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# What the demo needs: much less than the tests.
+DEMO_READY := $(VENV)/.demo-ready
 
 .PHONY: help setup demo lint test test-slow docs format
 
@@ -15,7 +17,7 @@ help:  ## Show this list
 
 setup: $(READY)  ## Build .venv with the package and all that it needs
 
-demo: setup  ## Run the pipeline on a sample clip, or on another: VIDEO=path make demo
+demo: $(DEMO_READY)  ## Run the pipeline on a sample clip, or on another: VIDEO=path make demo
 	$(BIN)/aptv2 demo $${VIDEO:+"$$VIDEO"} --output demo
 
 lint: setup  ## Check style, types and the import rule
@@ -40,9 +42,17 @@ format: setup  ## Put the code in shape
 # trackeval asks for opencv-python, which needs libGL and overwrites opencv-python-headless in the
 # same folder. Only its segmentation metrics use OpenCV, so it comes without its requirements; what
 # its tracking metrics import, the package needs anyway.
-$(READY): pyproject.toml Makefile | $(BIN)/pip
+$(READY): $(DEMO_READY)
+	@echo "Installing what the page, other formats and the tests need: about 2.5 GB more in $(VENV)," \
+		"5 to 10 minutes."
 	$(BIN)/python -m pip install --editable '.[dev]'
 	$(BIN)/python -m pip install --no-deps 'trackeval>=1.3'
+	@touch $@
+
+$(DEMO_READY): pyproject.toml Makefile | $(BIN)/pip
+	@echo "Installing what finds and tracks animals into $(VENV): about 6 GB on Linux, most of it" \
+		"torch's CUDA libraries, and 1 GB elsewhere; 5 to 10 minutes."
+	$(BIN)/python -m pip install --editable '.[demo]'
 	@touch $@
 
 # Debian and Ubuntu keep ensurepip, which a virtual environment is made with, in its own package.
