@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import yaml
 
 from aptv2.datasets.coco import is_animal17
 from aptv2.datasets.hdf5 import is_hdf5
@@ -33,6 +32,7 @@ from aptv2.datasets.records import read_bytes, read_text
 from aptv2.errors import InputError
 from aptv2.skeleton import ANIMAL17, Skeleton
 from aptv2.tables import Frames, PoseTable
+from aptv2.yaml_files import MOST_BYTES, parse_yaml
 
 _HEADERS = (["scorer", "bodyparts", "coords"], ["scorer", "individuals", "bodyparts", "coords"])
 _LARGEST = 3e38
@@ -259,10 +259,7 @@ def _limbs(root: Path | None, names: Sequence[str]) -> tuple[tuple[int, int], ..
     config = root / "config.yaml" if root else None
     if config is None or not config.is_file():
         return ()
-    try:
-        settings = yaml.safe_load(read_text(config))
-    except (yaml.YAMLError, ValueError, RecursionError):
-        raise InputError(f"{config} is not valid YAML; correct it.") from None
+    settings = parse_yaml(read_bytes(config, MOST_BYTES + 1), config)
     limbs = settings.get("skeleton") if isinstance(settings, dict) else None
     pairs = [limb for limb in limbs if isinstance(limb, list)] if isinstance(limbs, list) else []
     return tuple(

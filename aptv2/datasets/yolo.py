@@ -14,7 +14,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-import yaml
 
 from aptv2.datasets.coco import is_animal17
 from aptv2.datasets.names import IMAGE_SUFFIXES, fault_of, walk
@@ -23,9 +22,9 @@ from aptv2.errors import InputError
 from aptv2.images import image_size
 from aptv2.skeleton import ANIMAL17, Skeleton
 from aptv2.tables import Frames, PoseTable
+from aptv2.yaml_files import MOST_BYTES, parse_yaml
 
 SPLITS = ("train", "val", "test")
-_MOST_BYTES = 2**20  # of the YAML file
 _MOST_KEYPOINTS = 1000
 
 
@@ -116,19 +115,13 @@ def _description(path: Path) -> Path | None:
     for file in files:
         if file.suffix.lower() not in (".yaml", ".yml") or not file.is_file():
             continue
-        if b"kpt_shape" in read_bytes(file, _MOST_BYTES):
+        if b"kpt_shape" in read_bytes(file, MOST_BYTES):
             return file
     return None
 
 
 def _settings(file: Path) -> dict[str, Any]:
-    data = read_bytes(file, _MOST_BYTES + 1)
-    if len(data) > _MOST_BYTES:
-        raise InputError(f"{file} is larger than {_MOST_BYTES >> 20} MB; is it a data set's YAML?")
-    try:
-        settings = yaml.safe_load(data)
-    except (yaml.YAMLError, ValueError, RecursionError):
-        raise InputError(f"{file} is not valid YAML; correct it.") from None
+    settings = parse_yaml(read_bytes(file, MOST_BYTES + 1), file)
     if not isinstance(settings, dict):
         raise InputError(f"{file} is not a list of named settings; correct it.")
     return settings

@@ -6,7 +6,6 @@ import difflib
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-import yaml
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -16,12 +15,14 @@ from pydantic import (
     model_validator,
 )
 
+from aptv2.datasets.records import read_bytes
 from aptv2.datasets.splits import Subset
 from aptv2.errors import InputError
 from aptv2.recipes import find_recipe
+from aptv2.yaml_files import MOST_BYTES, parse_yaml
 
 Positive = Annotated[float, Field(gt=0)]
-Whole = Annotated[int, Field(gt=0)]
+Whole = Annotated[int, Field(gt=0, lt=2**31)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Side = Annotated[int, Field(gt=0, multiple_of=32)]
 TaskName = Literal["pose", "detection", "tracking"]
@@ -131,7 +132,7 @@ class Data(_Strict):
     subset: Subset = "all"
     leave_out: str | None = None  # a family; every clip that shows it is left out
     few: Whole | None = None  # animals a species
-    few_seed: int = 0
+    few_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     pose_pack: str | None = None  # crops of pose_train that `aptv2 data pack` wrote
     pose_val: str = "val"
     clips_train: str | None = None  # lite's detection and tracking
@@ -150,7 +151,7 @@ class Recipe(_Strict):
     model: Annotated[Network, BeforeValidator(_name_alone)]
     # What training starts from: in1k, coco, ap10k, embedded (lite's own weights), random, a path.
     init: str = "in1k"
-    seed: int = 1
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 1
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "bf16-mixed"
     workers: Annotated[int, Field(ge=0)] = 1  # processes that read pixels, for each device
     own_labels: str | None = None  # recipe for labels that have none of this one's data
@@ -212,10 +213,7 @@ def read_recipe(path: Path | str, overrides: tuple[str, ...] = ()) -> Recipe:
         There is no such recipe, the file is not YAML, or a key or value does not belong.
     """
     path = find_recipe(path)
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        raise InputError(f"{path}: not a readable YAML file ({_first_line(error)})") from None
+    content = parse_yaml(read_bytes(path, MOST_BYTES + 1), path)
     if not isinstance(content, dict):
         raise InputError(f"{path}: a recipe is a YAML mapping, this is a {type(content).__name__}")
     for override in overrides:
@@ -243,15 +241,15 @@ def _apply(content: dict[str, Any], override: str) -> None:
         raise InputError(f"override '{override}': write it as key=value, e.g. seed=2")
     *parents, last = dotted.split(".")
     place: Any = content
+    value = parse_yaml(text, f"override '{override[:80]}'")
     try:
         for key in parents:
             place = place[int(key)] if isinstance(place, list) else place.setdefault(key, {})
-        value = yaml.safe_load(text)
         if isinstance(place, list):
             place[int(last)] = value
         else:
             place[last] = value
-    except (IndexError, ValueError, TypeError, AttributeError, yaml.YAMLError):
+    except (IndexError, ValueError, TypeError, AttributeError):
         raise InputError(f"override '{override}': no such place in the recipe") from None
 
 
@@ -280,7 +278,3 @@ def _known_keys(place: tuple[int | str, ...]) -> list[str]:
     }
     named = [classes[part] for part in place if isinstance(part, str) and part in classes]
     return list((named[-1] if named else Recipe).model_fields)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -8,10 +8,9 @@ from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import yaml
-
 from aptv2.errors import InputError
 from aptv2.weights.recognise import TITLES, TRACKERS
+from aptv2.yaml_files import parse_yaml
 
 _FILE = Path(__file__).with_name("registry.yaml")
 
@@ -55,7 +54,7 @@ class Entry:
 @lru_cache(maxsize=1)
 def entries() -> dict[str, Entry]:
     """All known weights by name."""
-    rows = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
+    rows = parse_yaml(_FILE.read_bytes(), _FILE)
     return {name: Entry(name=name, **row) for name, row in rows.items()}
 
 

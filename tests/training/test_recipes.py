@@ -184,10 +184,10 @@ class TestRefused:
             ("", "a recipe is a YAML mapping, this is a NoneType"),
             ("- a\n- b", "this is a list"),
             ("the cat", "this is a str"),
-            ("a: [", "not a readable YAML file"),
-            ("a: !!python/object/apply:os.getcwd []", "not a readable YAML file"),
+            ("a: [", "not valid YAML"),
+            ("a: !!python/object/apply:os.getcwd []", "not valid YAML"),
             ("{1: 2}", "recipe.yaml"),
-            ("[" * 20_000, "not a readable YAML file"),
+            ("[" * 20_000, "not valid YAML"),
         ],
         ids=["empty", "list", "text", "broken", "code", "number as key", "deep"],
     )
@@ -201,10 +201,10 @@ class TestRefused:
             read_recipe(tmp_path / "gone.yaml")
 
     def test_a_folder(self, tmp_path: Path) -> None:
-        with pytest.raises(InputError, match="not a readable YAML file"):
+        with pytest.raises(InputError, match="cannot be read: Is a directory"):
             read_recipe(tmp_path)
 
     def test_not_text(self, tmp_path: Path) -> None:
         (tmp_path / "a.yaml").write_bytes(b"\xff\xfe\x00\x80")
-        with pytest.raises(InputError, match=r"a\.yaml: not a readable YAML file"):
+        with pytest.raises(InputError, match=r"a\.yaml is not valid YAML \(it is not text"):
             read_recipe(tmp_path / "a.yaml")
