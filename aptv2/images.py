@@ -12,6 +12,8 @@ from PIL import Image, ImageOps
 
 from aptv2.errors import InputError
 
+# The only list of image endings, in lower case.
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 MAX_SIDE = 16384
 MAX_PIXELS = 64 * 2**20
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from aptv2.datasets.names import fault_of, is_file, name_fault, natural_key
+from aptv2.datasets.names import fault_of, is_file, name_fault, natural_key, with_slashes
 from aptv2.datasets.records import Records, load_json, no_collection
 from aptv2.errors import InputError
 from aptv2.skeleton import ANIMAL17, Skeleton
@@ -37,7 +37,7 @@ def is_coco(document: Any) -> bool:
 
 
 def read_coco(path: str | Path, root: str | Path | None = None) -> PoseTable:
-    """Read a COCO keypoint file.
+    r"""Read a COCO keypoint file.
 
     Parameters
     ----------
@@ -52,7 +52,9 @@ def read_coco(path: str | Path, root: str | Path | None = None) -> PoseTable:
     -------
     PoseTable
         Every image of the file is a frame, with or without animals. Where images have no
-        `frame_index`, a frame's index is its place in its clip by file name.
+        `frame_index`, a frame's index is its place in its clip by file name. A box is NaN where an
+        annotation has keypoints and no `bbox`; an animal whose category lists no keypoints has
+        none. A `\` in a file name, as Windows writes it, is read as `/`.
 
     Raises
     ------
@@ -76,9 +78,10 @@ def parse_coco(document: Any, path: Path, root: str | Path | None = None) -> Pos
 
     images = Records(path, "image", document["images"])
     frames = _frames(images)
-    animals = Records(path, "annotation", document["annotations"])
+    listed = _without_keypoints(document["annotations"], categories) if has_keypoints else None
+    animals = Records(path, "annotation", listed or document["annotations"])
     animals.lookup("category_id", category_ids, "category")
-    boxes = animals.rows("bbox", 4, null=math.nan)
+    boxes = animals.rows("bbox", 4, null=math.nan, required=not has_keypoints)
     animals.refuse_negative("bbox", boxes[:, 2:])
     areas = animals.floats("area", math.nan)
     animals.refuse_negative("area", areas)
@@ -102,6 +105,23 @@ def parse_coco(document: Any, path: Path, root: str | Path | None = None) -> Pos
         root=Path(root) if root is not None else _root(path, frames.names, document),
         names=_animal_names(path, document.get("tracks"), tracks),
     )
+
+
+def _without_keypoints(annotations: Any, categories: Records) -> list[Any] | None:
+    """The annotations, where those of categories that list no keypoints need none."""
+    plain = {item.get("id") for item in categories.items if not item.get("keypoints")}
+    if not plain or not isinstance(annotations, list):
+        return None
+    return [
+        {"keypoints": None, **item}
+        if isinstance(item, dict) and _is_in(item.get("category_id"), plain)
+        else item
+        for item in annotations
+    ]
+
+
+def _is_in(key: Any, known: set[Any]) -> bool:
+    return isinstance(key, int) and key in known
 
 
 def categories_of(categories: Records) -> tuple[np.ndarray, dict[int, str]]:
@@ -195,7 +215,7 @@ def tidy_keypoint(name: str) -> str:
 
 
 def _frames(images: Records) -> Frames:
-    names = images.texts("file_name")
+    names = list(map(with_slashes, images.texts("file_name")))
     faults = {index: fault for index, name in enumerate(names) if (fault := fault_of(name))}
     if faults:
         said = next(iter(faults.values()))

@@ -10,6 +10,7 @@ the skeleton's as `<parent>`, and the skeleton's an `<svg>` whose lines are the 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any, NamedTuple
 from xml.etree import ElementTree
 from xml.parsers import expat
 
-from aptv2.datasets.names import fault_of, is_file, subfolders
+from aptv2.datasets.names import fault_of, is_file, subfolders, with_slashes
 from aptv2.datasets.records import read_bytes
 from aptv2.datasets.shapes import Animal, Picture, Shape, animals_of, keypoints_of, number, table_of
 from aptv2.errors import InputError
@@ -153,7 +154,7 @@ def _join(folder: str, name: str) -> str:
 
 
 def _image(image: Element, where: str) -> Picture:
-    name = image.get("name", "")
+    name = with_slashes(image.get("name", ""))
     if not name or fault_of(name):
         raise InputError(f'{where}: "name" {fault_of(name) or "is missing"}; correct it.')
     size = _whole(image, "width", where), _whole(image, "height", where)
@@ -247,7 +248,8 @@ def _shape(element: Element, named: Element, group: int | None, track: int, wher
         )
         if x2 < x1 or y2 < y1:
             raise InputError(f"{where} has a negative size; correct it.")
-        corners = ((x1, y1), (x2, y2))
+        angle = number(element.get("rotation", "0"), f'{where}: "rotation"')
+        corners = _enclosing(x1, y1, x2, y2, angle)
     else:
         pair = element.get("points", "").split(",")
         if len(pair) != 2:
@@ -258,6 +260,20 @@ def _shape(element: Element, named: Element, group: int | None, track: int, wher
         corners = ((number(pair[0], f"{where}: x"), number(pair[1], f"{where}: y")),)
     visibility = 1 if element.get("occluded") == "1" else 2
     return Shape(label, corners, group, track, visibility, where)
+
+
+def _enclosing(
+    x1: float, y1: float, x2: float, y2: float, degrees: float
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Corners of the box around one that is turned about its centre."""
+    if degrees % 360 == 0:
+        return (x1, y1), (x2, y2)
+    cosine, sine = abs(math.cos(math.radians(degrees))), abs(math.sin(math.radians(degrees)))
+    half_width, half_height = (x2 - x1) / 2, (y2 - y1) / 2
+    across = cosine * half_width + sine * half_height
+    down = sine * half_width + cosine * half_height
+    x, y = (x1 + x2) / 2, (y1 + y2) / 2
+    return (x - across, y - down), (x + across, y + down)
 
 
 def _whole(element: Element, key: str, where: str) -> int:

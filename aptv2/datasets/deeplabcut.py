@@ -18,25 +18,25 @@ import csv
 import io
 import math
 import re
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from aptv2.datasets.coco import is_animal17
+from aptv2.datasets.coco import is_animal17, tidy_keypoint
+from aptv2.datasets.deeplabcut_project import film_of, label_files, limbs_of
 from aptv2.datasets.hdf5 import is_hdf5
-from aptv2.datasets.names import animal_names, entries, fault_of, is_file, subfolders, track_numbers
+from aptv2.datasets.names import animal_names, fault_of, is_file, track_numbers
 from aptv2.datasets.pandas_hdf5 import read_pandas
 from aptv2.datasets.records import read_bytes, read_text
 from aptv2.errors import InputError
 from aptv2.skeleton import ANIMAL17, Skeleton
 from aptv2.tables import Frames, PoseTable
-from aptv2.yaml_files import MOST_BYTES, parse_yaml
 
 _HEADERS = (["scorer", "bodyparts", "coords"], ["scorer", "individuals", "bodyparts", "coords"])
 _LARGEST = 3e38
-_FILMS = (".mp4", ".avi", ".mov", ".mkv", ".mpg", ".m4v", ".webm")
 
 
 class _Labels(NamedTuple):
@@ -62,9 +62,9 @@ class _Labels(NamedTuple):
 def is_deeplabcut(path: Path) -> bool:
     """Whether a file holds DeepLabCut labels, or a folder such files."""
     if path.is_dir():
-        return bool(_label_files(path))
+        return bool(label_files(path))
     start = read_bytes(path, 32).removeprefix(b"\xef\xbb\xbf")
-    return start.startswith(b"scorer,") or is_hdf5(path)
+    return start.startswith((b"scorer,", b"scorer;", b"scorer\t")) or is_hdf5(path)
 
 
 def read_deeplabcut(path: str | Path) -> PoseTable:
@@ -80,26 +80,28 @@ def read_deeplabcut(path: str | Path) -> PoseTable:
     -------
     PoseTable
         A clip is a video, numbered from 1 in the order of their names; `frames.indices` is the
-        number in the image's name, or the frame's; a track is an individual, numbered as
-        :func:`aptv2.datasets.names.track_numbers` says, and `names` has its name. Keypoints that
-        belong to no animal (of the individual `single` beside others) are left out. The third
-        number of a keypoint is its likelihood, or 2 where it is labelled. An animal's score is the
-        mean likelihood of its keypoints. A box is the one around the keypoints, as
-        :meth:`aptv2.tables.PoseTable.with_keypoint_boxes` makes it. The root of predictions is the
-        video, where it lies beside the file.
+        number in the image's name, or the frame's; keypoints are told apart by their names, in
+        whatever order a file has them, and one that a file does not have is not labelled there;
+        where two people labelled a video, the one whom `config.yaml` names counts. A track is
+        an individual, numbered as :func:`aptv2.datasets.names.track_numbers` says, and `names` has
+        its name. Keypoints that belong to no animal (of the individual `single` beside others)
+        are left out. The third number of a keypoint is its likelihood, or 2 where it is labelled.
+        An animal's score is the mean likelihood of its keypoints. A box is the one around the
+        keypoints, as :meth:`aptv2.tables.PoseTable.with_keypoint_boxes` makes it. The root of
+        predictions is the video, where it lies beside the file.
 
     Raises
     ------
     InputError
-        Where there are no labels, or a file is broken or has other keypoints than the one before.
+        Where there are no labels, a file is broken, or nobody says which of two scorers counts.
     """
     path = Path(path)
-    paths = _label_files(path) if path.is_dir() else [path]
+    paths = label_files(path) if path.is_dir() else [path]
     if not paths:
         raise InputError(f"{path} holds no CollectedData_*.csv or .h5, nor does labeled-data/.")
     files = [_read_file(one) for one in paths]
     frames, root = _frames(files)
-    skeleton = _skeleton(files[0], root)
+    skeleton = _skeleton(files, root)
     parts = [_animals(file, skeleton) for file in files]
     starts = np.cumsum([0, *(len(file.images) for file in files[:-1])])
     keypoints = np.concatenate([keypoints for _, keypoints, _ in parts])
@@ -128,38 +130,19 @@ def _names(files: Sequence[_Labels]) -> dict[int, str]:
 def _frames(files: Sequence[_Labels]) -> tuple[Frames, Path | None]:
     names = [name for file in files for name in file.images]
     if names and all(re.fullmatch(r"[0-9]{1,9}", name) for name in names):
-        return Frames.make(clips=np.ones(len(names)), indices=list(map(int, names))), _film(files)
+        return Frames.make(clips=np.ones(len(names)), indices=list(map(int, names))), film_of(
+            files[0].path
+        )
     folders = [name.rpartition("/")[0] for name in names]
     clip_of = {folder: number for number, folder in enumerate(sorted(set(folders)), 1)}
     clips = [clip_of[folder] for folder in folders]
     return Frames.make(names=names, clips=clips, indices=_numbers(names)), _root(files[0])
 
 
-def _film(files: Sequence[_Labels]) -> Path | None:
-    """The video beside predictions, which begin with its name."""
-    stem, found, _ = files[0].path.name.partition("DLC")
-    films = [files[0].path.with_name(stem + suffix) for suffix in _FILMS] if found else []
-    return next((film for film in films if is_file(film)), None)
-
-
 def _scores(keypoints: np.ndarray) -> np.ndarray:
     """(N,): the mean of each animal's keypoint scores above 0."""
     scores = keypoints[:, :, 2]
     return scores.sum(axis=1) / np.maximum(np.count_nonzero(scores, axis=1), 1)
-
-
-def _label_files(folder: Path) -> list[Path]:
-    videos = folder / "labeled-data"
-    for places in ([folder], subfolders(folder), subfolders(videos) if videos.is_dir() else []):
-        found: dict[Path, Path] = {}
-        for place in places:
-            for name in entries(place):
-                if re.fullmatch(r"CollectedData_.*\.(csv|h5)", name):
-                    # `.csv` comes before `.h5`.
-                    found.setdefault((place / name).with_suffix(""), place / name)
-        if found:
-            return list(found.values())
-    return []
 
 
 def _read_file(path: Path) -> _Labels:
@@ -198,8 +181,11 @@ def _said(column: tuple[str, str, str]) -> str:
 
 
 def _read_csv(path: Path) -> _Labels:
+    text = read_text(path)
+    # Spreadsheets of some countries part cells by ";" and write 12,5 for 12.5.
+    parted = next((mark for mark in ";\t" if text.startswith(f"scorer{mark}")), ",")
     try:
-        rows = list(csv.reader(io.StringIO(read_text(path), newline=""), strict=True))
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=parted, strict=True))
     except csv.Error as error:
         raise InputError(f"{path} is not a valid CSV file: {error}.") from None
     rows = [row for row in rows if row]
@@ -226,7 +212,8 @@ def _read_csv(path: Path) -> _Labels:
     for image, row in enumerate(rows[depth:]):
         for column, cell in enumerate(row[start:]):
             try:
-                values[image, column] = float(cell) if cell else math.nan
+                number = cell.replace(",", ".") if parted != "," else cell
+                values[image, column] = float(number) if number else math.nan
             except ValueError:
                 raise InputError(
                     f"{path}: image {image + 1}: {_said(columns[column])} is {cell[:40]!r}, "
@@ -245,50 +232,58 @@ def _read_hdf5(path: Path) -> _Labels:
     return _Labels(path, images, columns, table.values)
 
 
-def _skeleton(file: _Labels, root: Path | None) -> Skeleton:
-    individuals = list(dict.fromkeys(individual for individual, _, _ in file.columns))
-    animal = next((one for one in individuals if one != "single"), "single")
-    names = tuple(dict.fromkeys(keypoint for one, keypoint, _ in file.columns if one == animal))
+def _skeleton(files: Sequence[_Labels], root: Path | None) -> Skeleton:
+    """The keypoints of all animals of all files, in the order in which they are met."""
+    names = tuple(dict.fromkeys(name for file in files for name in _keypoints(file)))
+    for file in files:
+        if absent := [name for name in names if name not in _keypoints(file)]:
+            warnings.warn(
+                f"{file.path} has no column of {', '.join(absent)}; they count as not labelled "
+                "there.",
+                stacklevel=2,
+            )
     if is_animal17(names):
         return ANIMAL17
-    return Skeleton(names, limbs=_limbs(root, names))
+    return Skeleton(names, limbs=limbs_of(root, names))
 
 
-def _limbs(root: Path | None, names: Sequence[str]) -> tuple[tuple[int, int], ...]:
-    """What `config.yaml` says; its examples name keypoints that no animal has."""
-    config = root / "config.yaml" if root else None
-    if config is None or not config.is_file():
-        return ()
-    settings = parse_yaml(read_bytes(config, MOST_BYTES + 1), config)
-    limbs = settings.get("skeleton") if isinstance(settings, dict) else None
-    pairs = [limb for limb in limbs if isinstance(limb, list)] if isinstance(limbs, list) else []
-    return tuple(
-        (names.index(pair[0]), names.index(pair[1]))
-        for pair in pairs
-        if len(pair) == 2 and all(end in names for end in pair)
-    )
+def _keypoints(file: _Labels) -> list[str]:
+    """The keypoints of a file's animals."""
+    animals = set(file.individuals)
+    return list(dict.fromkeys(name for one, name, _ in file.columns if one in animals))
+
+
+def _tell_of_places(file: _Labels) -> None:
+    """Say how many keypoints that belong to no animal are left out."""
+    animals = set(file.individuals)
+    spots = [
+        i for i, (one, _, axis) in enumerate(file.columns) if one not in animals and axis == "x"
+    ]
+    if count := int((~np.isnan(file.values[:, spots])).sum()):
+        names = ", ".join(dict.fromkeys(file.columns[i][1] for i in spots))
+        warnings.warn(
+            f"{file.path}: {count} keypoints of no animal ({names}) are left out.", stacklevel=2
+        )
 
 
 def _animals(file: _Labels, skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rows of one file: frame (from 0), keypoints (N, K, 3) and track."""
     place = {column: index for index, column in enumerate(file.columns)}
     individuals = file.individuals
+    spelt = tidy_keypoint if skeleton is ANIMAL17 else str
+    keypoint_of = {name: number for number, name in enumerate(skeleton.names)}
+    _tell_of_places(file)
     frames, keypoints, tracks = [], [], []
     for track, individual in zip(track_numbers(individuals), individuals, strict=True):
-        names = [
-            keypoint for one, keypoint, axis in file.columns if one == individual and axis == "x"
-        ]
-        if not (tuple(names) == skeleton.names or (skeleton is ANIMAL17 and is_animal17(names))):
-            raise InputError(
-                f"{file.path}: the keypoints of {individual or 'the animal'} are not those of the "
-                "first animal; every animal needs the same."
-            )
-        spots = [[place[individual, name, axis] for axis in "xy"] for name in names]
-        xy = file.values[:, np.array(spots, int).reshape(-1, 2)]
+        xy = np.full((len(file.images), len(skeleton), 2), np.nan)
         third = np.full(xy.shape[:2], 2.0)
-        for keypoint, name in enumerate(names):
-            if (column := place.get((individual, name, "likelihood"))) is not None:
-                third[:, keypoint] = np.nan_to_num(file.values[:, column])
+        for one, name, axis in file.columns:
+            if one == individual and axis == "x":
+                keypoint = keypoint_of[spelt(name)]
+                for side, letter in enumerate("xy"):
+                    xy[:, keypoint, side] = file.values[:, place[one, name, letter]]
+                if (column := place.get((one, name, "likelihood"))) is not None:
+                    third[:, keypoint] = np.nan_to_num(file.values[:, column])
         there = ~np.isnan(xy).any(axis=2) & (third > 0)
         rows = np.flatnonzero(there.any(axis=1))
         full = np.where(there[..., None], np.concatenate([xy, third[..., None]], axis=2), 0)

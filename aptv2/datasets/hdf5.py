@@ -16,7 +16,12 @@ from aptv2.datasets.records import read_bytes
 from aptv2.errors import InputError
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
-_MOST_BYTES = 10**9
+_MOST_BYTES = 10**9  # of all data sets together, as they become in memory
+_ALWAYS = 2**25  # bytes that any file may become
+_MOST_TIMES = 100  # times its own size that a larger one may become: more is no measurement
+_ROW = 400  # bytes of the Python object that readers make of a record or a text
+_OBJECTS = "VSO"  # kinds of dtype that readers make such objects of
+_MOST_OBJECTS, _MOST_DEPTH = 20_000, 32
 # Pictures that SLEAP embeds; they are left where they are.
 _PICTURES = re.compile(r"video\d+/video")
 
@@ -57,31 +62,47 @@ def open_hdf5(path: Path, hint: str) -> Iterator[Any]:
 
 
 def _check(file: Any, path: Path) -> None:
+    """Refuse what lies elsewhere, and what would fill the memory."""
     import h5py
 
-    # What these return ends the visit; an error raised in one would get lost in HDF5.
-    def fault_of_link(name: str, link: Any) -> str | None:
-        return None if isinstance(link, h5py.HardLink) else f"{name[:80]!r} is a link to elsewhere"
+    size = path.stat().st_size
+    seen, count, plain, weighted = {h5py.h5o.get_info(file.id).addr}, 0, 0, 0
+    pending = [(file, "", 0)]
+    while pending:
+        group, prefix, depth = pending.pop()
+        for name in group:
+            place, count = f"{prefix}{name}", count + 1
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                raise _refused(path, f"{place[:80]!r} is a link to elsewhere")
+            if count > _MOST_OBJECTS or depth > _MOST_DEPTH:
+                raise _refused(path, "it holds more groups, or deeper ones, than any labels")
+            item = group[name]
+            if isinstance(item, h5py.Group):
+                if (address := h5py.h5o.get_info(item.id).addr) not in seen:
+                    seen.add(address)
+                    pending.append((item, f"{place}/", depth + 1))
+            elif isinstance(item, h5py.Dataset):
+                if item.external or item.is_virtual:
+                    raise _refused(path, f"{place[:80]!r} lies in other files")
+                if item.shape is not None and not _PICTURES.fullmatch(place):
+                    plain += item.size * max(8, item.dtype.itemsize) + _text_bytes(item)
+                    weighted += item.size * _ROW if item.dtype.kind in _OBJECTS else 0
+            if plain > _MOST_BYTES:
+                fault = f"{place[:80]!r} claims more than a gigabyte with what comes before it"
+                raise _refused(path, fault)
+            if plain + weighted > max(_ALWAYS, _MOST_TIMES * size):
+                raise _refused(path, f"its {size} bytes would become {plain + weighted}")
 
-    def fault_of_object(name: str, item: Any) -> str | None:
-        if not isinstance(item, h5py.Dataset):
-            return None
-        if item.external or item.is_virtual:
-            return f"{name[:80]!r} lies in other files"
-        if item.shape is None or _PICTURES.fullmatch(name):
-            return None
-        if max(item.size * item.dtype.itemsize, _text_bytes(item)) > _MOST_BYTES:
-            return f"{name[:80]!r} claims more than a gigabyte"
-        return None
 
-    fault = file.visititems_links(fault_of_link) or file.visititems(fault_of_object)
-    if fault:
-        raise InputError(f"{path}: {fault}, which is refused; save it again in its own program.")
+def _refused(path: Path, fault: str) -> InputError:
+    return InputError(f"{path}: {fault}, which is refused; save it again in its own program.")
 
 
 def _text_bytes(item: Any) -> int:
     """Length of texts of any length: all may point at the same one, so size says nothing."""
-    if item.dtype.kind != "O" or item.size * item.file.id.get_filesize() <= _MOST_BYTES:
+    if item.dtype.kind != "O" or item.size * item.file.id.get_filesize() <= min(
+        _ALWAYS, _MOST_BYTES
+    ):
         return 0
     total = 0
     for row in range(len(item) if item.ndim == 1 else 0):

@@ -10,27 +10,32 @@ beside the frames in `<number><species>/<clip>/`, and folders are spelled in sev
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from aptv2 import species
-from aptv2.datasets.names import IMAGE_SUFFIXES, images_in, walk
+from aptv2.datasets.names import fault_of, images_in, is_file, walk, with_slashes
 from aptv2.datasets.records import load_json
 from aptv2.datasets.shapes import Animal, Picture, Shape, animals_of, keypoints_of, number, table_of
 from aptv2.errors import InputError
+from aptv2.images import IMAGE_SUFFIXES
 from aptv2.tables import PoseTable
 
 _BOXES = ("rectangle", "polygon")
 
 
 class _File(NamedTuple):
-    """What one file says: the image's width and height (0 where unknown), animals and name."""
+    """What one file says: the image's width and height (0 where unknown), animals, the image's
+    name beside the file, and the path that it gives.
+    """
 
     size: tuple[int, int] = (0, 0)
     animals: Sequence[Animal] = ()
     image: str = ""
+    path: str = ""
 
 
 def is_labelme(document: Any) -> bool:
@@ -131,10 +136,17 @@ def _read_clip(
         file = read(folder / files[stem]) if stem in files else _File()
         for animal in file.animals:
             animal.species = named or animal.species
-        image = images.get(stem, file.image)
-        name = prefix + image if image else ""
+        image = images.get(stem) or _elsewhere(folder, root, file.path) or file.image
+        name = image if "/" in image else prefix + image if image else ""
         pictures.append(Picture(name, file.size, list(file.animals), clip, len(pictures)))
     return pictures
+
+
+def _elsewhere(folder: Path, root: Path, given: str) -> str:
+    """An image in another folder of the set, relative to its root; "" where there is none."""
+    place = os.path.relpath(os.path.normpath(folder / given), root)
+    inside = "/" in given and not fault_of(place) and is_file(root / place)
+    return Path(place).as_posix() if inside else ""
 
 
 def _species_of(folder: Path) -> str:
@@ -154,10 +166,11 @@ def _read_file(path: Path) -> _File:
     image = document["imagePath"]
     if not isinstance(image, str):
         raise InputError(f'{path}: "imagePath" is not text; correct it.')
-    # The name alone: the path is that of the machine it was drawn on.
-    image = image.replace("\\", "/").rpartition("/")[2]
+    image = with_slashes(image)
     animals = animals_of([shape for shape in shapes if shape])
-    return _File((width, height), animals, path.stem + PurePosixPath(image).suffix)
+    # The name only: the path may be that of the machine it was drawn on.
+    beside = path.stem + PurePosixPath(image.rpartition("/")[2]).suffix
+    return _File((width, height), animals, beside, image)
 
 
 def _size(document: dict[str, Any], key: str, path: Path) -> int:

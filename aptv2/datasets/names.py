@@ -11,8 +11,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from aptv2.errors import InputError
+from aptv2.images import IMAGE_SUFFIXES
 
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png"}
 LONGEST_NAME = 60  # characters of an animal's name
 # DeepLabCut's individual that is no animal, and what stands beside the animals in an NWB file.
 _RESERVED = {"single", "skeletons", "poseestimation"}
@@ -30,6 +30,11 @@ def fault_of(name: str) -> str:
     parts = PurePosixPath(name.replace("\\", "/"))
     leaves = parts.is_absolute() or ".." in parts.parts or re.match(r"[A-Za-z]:", name)
     return f"{name[:80]!r} leads out of the image folder" if leaves else ""
+
+
+def with_slashes(name: str) -> str:
+    """A file name with the slashes that every system reads; some were written on Windows."""
+    return name.replace("\\", "/")
 
 
 def natural_key(name: str) -> list[Any]:

@@ -10,16 +10,18 @@ and size of its box and its keypoints, all as shares of the image's width and he
 from __future__ import annotations
 
 import os
+import warnings
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
 from aptv2.datasets.coco import is_animal17
-from aptv2.datasets.names import IMAGE_SUFFIXES, fault_of, walk
+from aptv2.datasets.names import fault_of, walk, with_slashes
 from aptv2.datasets.records import read_bytes, read_text
 from aptv2.errors import InputError
-from aptv2.images import image_size
+from aptv2.images import IMAGE_SUFFIXES, image_size
 from aptv2.skeleton import ANIMAL17, Skeleton
 from aptv2.tables import Frames, PoseTable
 from aptv2.yaml_files import MOST_BYTES, parse_yaml
@@ -76,12 +78,12 @@ def read_yolo(path: str | Path) -> PoseTable:
     count, width = _shape(file, settings)
     names = _class_names(file, settings)
     images, common = _images(file, settings)
+    _tell_of_labels_without_images(file, images)
     sizes = [image_size(image) for image in images]
     frame: list[int] = []
     labels: list[np.ndarray] = []
     for row, (image, size) in enumerate(zip(images, sizes, strict=True)):
-        label = label_path(image.relative_to(file.parent).as_posix())
-        found = _labels(file.parent / label, count, width, len(names))
+        found = _labels(file.parent / _label_of(file, image), count, width, len(names))
         found[:, 1:5] *= np.tile(size, 2)
         found[:, 5::width] *= size[0]
         found[:, 6::width] *= size[1]
@@ -158,10 +160,16 @@ def _images(file: Path, settings: dict[str, Any]) -> tuple[list[Path], Path]:
     for split in SPLITS:
         given = settings.get(split) or []
         for name in given if isinstance(given, list) else [given]:
+            name = _beside(file, name, split) if isinstance(name, str) else name
             fault = fault_of(name) if isinstance(name, str) else "is not the name of a folder"
             if fault:
                 raise InputError(f'{file}: "{split}" {fault}; name a folder beside the file.')
             place = Path(os.path.normpath(file.parent / name))
+            if split == "test" and not os.path.lexists(place):
+                warnings.warn(
+                    f'{file}: "test" names {name[:80]}, which is not there.', stacklevel=2
+                )
+                continue
             if place.is_dir():
                 found = [
                     folder / image
@@ -182,6 +190,38 @@ def _images(file: Path, settings: dict[str, Any]) -> tuple[list[Path], Path]:
     if not folders:
         raise InputError(f'{file}: "train", "val" and "test" name no folder of images; add one.')
     return list(images), Path(os.path.commonpath(folders))
+
+
+def _beside(file: Path, name: str, split: str) -> str:
+    """Roboflow names `../train/images` what lies beside the file, and Ultralytics takes it so."""
+    name = with_slashes(name)
+    inner = name.lstrip("./") if name.startswith("../") else name
+    # Roboflow also names folders of test that it did not write.
+    return inner if split == "test" or (file.parent / inner).exists() else name
+
+
+def _tell_of_labels_without_images(file: Path, images: Sequence[Path]) -> None:
+    used = {Path(os.path.normpath(file.parent / _label_of(file, image))) for image in images}
+    lost = [
+        folder / name
+        for place in sorted({path.parent for path in used})
+        if place.is_dir()
+        for folder, names in walk(place)
+        for name in names
+        if name.endswith(".txt") and name != "classes.txt" and folder / name not in used
+    ]
+    if lost:
+        lost = list(dict.fromkeys(lost))
+        endings = ", ".join(sorted(IMAGE_SUFFIXES))
+        warnings.warn(
+            f"{file}: {len(lost)} label files have no image and are left out, {lost[0]} first; "
+            f"images end in {endings}.",
+            stacklevel=2,
+        )
+
+
+def _label_of(file: Path, image: Path) -> str:
+    return label_path(image.relative_to(file.parent).as_posix())
 
 
 def _listed(path: Path) -> list[Path]:

@@ -12,8 +12,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from aptv2.errors import InputError
+from aptv2.images import IMAGE_SUFFIXES
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 VIDEO_SUFFIXES = frozenset(
     {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"}
     | {".wmv", ".asf", ".flv", ".3gp", ".ogv", ".gif"}

@@ -168,3 +168,22 @@ def test_no_file_and_other_keypoints(write: Write, tmp_path: Path) -> None:
     write(IMAGES.replace("beak", "bill"), "b/annotations.xml")
     with pytest.raises(InputError, match="tasks with different keypoints"):
         read_cvat(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("degrees", "box"),
+    [
+        ("90.00", (30, 10, 20, 60)),
+        ("270", (30, 10, 20, 60)),
+        ("180", (10, 30, 60, 20)),
+        ("45", (40 - 28.284, 40 - 28.284, 56.569, 56.569)),
+    ],
+)
+def test_a_box_that_was_turned(
+    write: Write, degrees: str, box: tuple[float, float, float, float]
+) -> None:
+    path = write(
+        '<annotations><image name="a.png" width="100" height="100"><box label="dog" xtl="10" '
+        f'ytl="30" xbr="70" ybr="50" rotation="{degrees}"/></image></annotations>'
+    )
+    assert read_annotations(path).boxes[0] == pytest.approx(box, abs=0.01)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -127,7 +128,6 @@ def test_no_image(write: Write) -> None:
         (SINGLE.replace("x,y,x,y,x,y", "x,x,x,y,x,y"), "two columns have the same header"),
         (SINGLE.replace(",nose,nose", ",nose,beak"), "'nose x' has no y beside it"),
         (MULTI.replace("one,one,one,one,two", "one,one,one,two,two"), "the same header"),
-        (MULTI.replace("nose,nose,tail,tail,c", "nose,nose,ear,ear,c"), "keypoints of two are not"),
         (SINGLE + '"labeled', "not a valid CSV file"),
     ],
 )
@@ -140,20 +140,147 @@ def test_faults_are_named(write: Write, text: str, words: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_videos_with_other_keypoints(write: Write) -> None:
+def test_a_keypoint_that_a_video_lacks_is_not_labelled_there(write: Write) -> None:
     write(SINGLE.replace("nose", "tail"), "vid2")
-    with pytest.raises(
-        InputError, match=r"vid2/CollectedData_me\.csv: the keypoints of the animal are not"
-    ):
-        read_annotations(write(SINGLE).parents[1])
+    with pytest.warns(UserWarning, match=r"vid2/CollectedData_me\.csv has no column of nose"):
+        table = read_annotations(write(SINGLE).parents[1])
+    assert table.skeleton.names == ("left_ear", "right_ear", "nose", "tail")
+    assert (table.keypoints[:2, 2, 0].tolist(), table.keypoints[2:, 3, 0].tolist()) == (
+        [4.5, 10.5],
+        [4.5, 10.5],
+    )
+    assert not table.keypoints[:2, 3].any()
+    assert not table.keypoints[2:, 2].any()
 
 
-def test_a_header_that_is_a_pickle_is_refused(tmp_path: Path) -> None:
+def test_columns_in_another_order(write: Write) -> None:
+    write(
+        SINGLE.replace("left_ear,left_ear", "a,a").replace("nose,nose", "left_ear,left_ear"), "v2"
+    )
+    table = read_annotations(write(SINGLE.replace("nose", "a"), "v1").parents[1])
+    assert table.skeleton.names == ("left_ear", "right_ear", "a")
+    assert table.keypoints[:, 0, 0].tolist() == [0.5, 6.5, 4.5, 10.5]
+    assert table.keypoints[:, 2, 0].tolist() == [4.5, 10.5, 0.5, 6.5]
+
+
+def test_an_animal_without_a_keypoint_that_another_has(write: Write) -> None:
+    table = read_annotations(write(MULTI.replace("nose,nose,tail,tail,c", "nose,nose,ear,ear,c")))
+    assert table.skeleton.names == ("nose", "tail", "ear")
+    assert table.keypoints[1, :, 0].tolist() == [4.5, 0.0, 6.5]
+
+
+def test_keypoints_of_no_animal_are_counted(write: Write) -> None:
+    with pytest.warns(UserWarning, match=r"2 keypoints of no animal \(corner\) are left out"):
+        read_annotations(write(MULTI))
+
+
+def test_cells_parted_by_semicolons(write: Write) -> None:
+    plain = read_annotations(write(SINGLE))
+    german = SINGLE.replace(",", ";").replace(".5", ",5")
+    table = read_annotations(write(german, name="CollectedData_me.csv"))
+    assert np.array_equal(table.keypoints, plain.keypoints)
+
+
+class TestTwoScorers:
+    def test_the_one_of_the_project(self, write: Write) -> None:
+        write(SINGLE.replace("0.5", "9.5"), name="CollectedData_you.csv")
+        project = write(SINGLE).parents[2]
+        (project / "config.yaml").write_text("scorer: you\n")
+        with pytest.warns(UserWarning, match=r"several scorers \(me, you\); those of you"):
+            table = read_annotations(project)
+        assert len(table.frames) == 2
+        assert table.keypoints[0, 0, 0] == 9.5
+
+    def test_nobody_says_which(self, write: Write) -> None:
+        write(SINGLE, name="CollectedData_you.csv")
+        with pytest.raises(InputError, match=r"several scorers \(me, you\); give the file of one"):
+            read_annotations(write(SINGLE).parents[2])
+
+
+@pytest.mark.parametrize("film", ["DLC_trial.mp4", "DLC_trial.MP4", "DLC_trialDLC_x.avi"])
+def test_the_video_whose_name_holds_the_mark(tmp_path: Path, film: str) -> None:
+    text = "scorer,n,n\nbodyparts,a,a\ncoords,x,y\n0,1,2\n"
+    path = tmp_path / f"{Path(film).stem}DLC_resnet50.csv"
+    path.write_text(text)
+    (tmp_path / film).touch()
+    assert read_annotations(path).root == tmp_path / film
+
+
+def table_layout(path: Path, header: bytes | None = None) -> None:
+    """What `DataFrame.to_hdf(format="table")` writes: records, and the columns as a pickle."""
+    h5py = pytest.importorskip("h5py")
+    columns = [
+        ("net", name, axis) for name in ("nose", "tail") for axis in ("x", "y", "likelihood")
+    ]
+    records = np.zeros(3, [("index", "<i8"), ("values_block_0", "<f8", (6,))])
+    records["index"] = [4, 5, 9]
+    records["values_block_0"] = np.arange(18).reshape(3, 6) / 18
+    with h5py.File(path, "w") as file:
+        group = file.create_group("df_with_missing")
+        names = {1: {"names": ["scorer", "bodyparts", "coords"], "type": "MultiIndex"}}
+        group.attrs["pandas_type"] = np.bytes_("frame_table")
+        group.attrs["info"] = np.bytes_(pickle.dumps(names, 0))
+        group.attrs["values_cols"] = np.bytes_(pickle.dumps(["values_block_0"], 0))
+        table = group.create_dataset("table", data=records)
+        table.attrs["values_block_0_kind"] = np.bytes_(header or pickle.dumps(columns, 0))
+
+
+def test_predictions_in_the_layout_of_analyze_videos(tmp_path: Path) -> None:
+    path = tmp_path / "clipDLC_net.h5"
+    table_layout(path)
+    table = read_annotations(path)
+    assert table.skeleton.names == ("nose", "tail")
+    assert table.frames.indices.tolist() == [4, 5, 9]
+    assert table.keypoints.reshape(3, 6) == pytest.approx(np.arange(18).reshape(3, 6) / 18)
+
+
+@pytest.mark.parametrize(
+    ("header", "asks"),
+    [
+        (b"cos\ngetcwd\n(tR.", "GLOBAL"),
+        (b"\x80\x02L99L\n.", "LONG"),
+        (b"(lp0\n0(g0\ng0\ntb.", "POP"),
+    ],
+)
+def test_a_header_that_is_a_pickle_of_more_than_names(
+    tmp_path: Path, header: bytes, asks: str
+) -> None:
+    path = tmp_path / "CollectedData_me.h5"
+    table_layout(path, header)
+    with pytest.raises(InputError, match=rf"asks for {asks}, .*give the \.csv beside it"):
+        read_annotations(path)
+
+
+def test_small_numbers_that_become_large_in_memory(tmp_path: Path) -> None:
     h5py = pytest.importorskip("h5py")
     path = tmp_path / "CollectedData_me.h5"
-    with h5py.File(path, "w") as file:
-        file.create_group("df_with_missing").attrs["pandas_type"] = np.bytes_("frame_table")
-    with pytest.raises(InputError, match=r"header as a pickle.*give the \.csv beside it"):
+    shutil.copy(HERE / "deeplabcut_multi.h5", path)
+    with h5py.File(path, "a") as file:
+        group = file["df_with_missing"]
+        del group["block0_values"]
+        # 200 MB as they lie there, 1.6 GB as float64; on the disk there is nothing.
+        group.create_dataset("block0_values", (20_000_000, 10), "i1", chunks=True)
+    with pytest.raises(InputError, match=r"'.*block0_values' claims more than a gigabyte"):
+        read_annotations(path)
+
+
+def test_many_times_the_size_of_the_file(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    path = tmp_path / "CollectedData_me.h5"
+    shutil.copy(HERE / "deeplabcut_multi.h5", path)
+    with h5py.File(path, "a") as file:
+        file.create_dataset("x", (10_000_000,), "f8", chunks=True, compression="gzip")
+    with pytest.raises(InputError, match=r"its \d+ bytes would become 80\d+"):
+        read_annotations(path)
+
+
+def test_groups_in_groups(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    path = tmp_path / "CollectedData_me.h5"
+    shutil.copy(HERE / "deeplabcut_multi.h5", path)
+    with h5py.File(path, "a") as file:
+        file.create_group("/".join("x" * 40))
+    with pytest.raises(InputError, match="more groups, or deeper ones"):
         read_annotations(path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -179,3 +180,14 @@ def test_beside_the_frames_of_a_release(small_release: Path) -> None:
     for key, (keypoints, box) in first.items():
         np.testing.assert_allclose(keypoints, second[key][0], atol=0.01)
         np.testing.assert_allclose(box, second[key][1], atol=0.01)
+
+
+def test_images_in_another_folder_of_the_set(tmp_path: Path) -> None:
+    for folder in ("labels", "images"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "images/a.jpg").touch()
+    document = labelme(shape("nose", [1, 2]), imagePath="..\\images\\a.jpg")
+    (tmp_path / "labels/a.json").write_text(json.dumps(document))
+    assert read_annotations(tmp_path).frames.names.tolist() == ["images/a.jpg"]
+    # What lies outside the folder that was given is not looked for.
+    assert read_annotations(tmp_path / "labels").frames.names.tolist() == ["a.jpg"]

@@ -122,3 +122,38 @@ def test_an_image_that_is_none(make: Callable[..., Path]) -> None:
     (root / "images/val/a.png").write_bytes(b"no image")
     with pytest.raises(InputError, match=r"a\.png"):
         read_annotations(root)
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".bmp", ".tif", ".tiff", ".jpeg", ".PNG"])
+def test_images_of_every_ending(make: Callable[..., Path], suffix: str) -> None:
+    root = make()
+    image = root / "images/train/a.png"
+    Image.open(image).save(image.with_suffix(suffix))
+    image.unlink()
+    table = read_annotations(root)
+    assert table.frames.names[0] == f"train/a{suffix}"
+    assert len(table) == 1
+
+
+def test_labels_without_an_image_are_counted(make: Callable[..., Path]) -> None:
+    root = make()
+    for name in ("b", "c"):
+        (root / f"labels/train/{name}.txt").write_text("")
+    with pytest.warns(UserWarning, match=r"2 label files have no image .*b\.txt first"):
+        assert len(read_annotations(root).frames) == 2
+
+
+def test_roboflow_names_its_folders_from_a_folder_beside(tmp_path: Path) -> None:
+    for split in ("train", "valid"):
+        (tmp_path / split / "images").mkdir(parents=True)
+        (tmp_path / split / "labels").mkdir()
+        Image.new("RGB", (40, 20)).save(tmp_path / split / "images/a.png")
+        (tmp_path / split / "labels/a.txt").write_text("0 .5 .5 .5 1 .25 .5 0 0\n")
+    (tmp_path / "data.yaml").write_text(
+        "train: ../train/images\nval: ../valid/images\ntest: ../test/images\n"
+        "kpt_shape: [2, 2]\nnames: [dog]\n"
+    )
+    with pytest.warns(UserWarning, match='"test" names test/images, which is not there'):
+        table = read_annotations(tmp_path)
+    assert table.frames.names.tolist() == ["train/images/a.png", "valid/images/a.png"]
+    assert table.frame.tolist() == [0, 1]

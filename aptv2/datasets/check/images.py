@@ -15,9 +15,9 @@ from rich.console import Console
 from rich.progress import track
 
 from aptv2.datasets.check.report import Findings, Kind
-from aptv2.datasets.names import IMAGE_SUFFIXES, walk
+from aptv2.datasets.names import walk
 from aptv2.errors import InputError
-from aptv2.images import image_size, read_shrunk
+from aptv2.images import IMAGE_SUFFIXES, image_size, read_shrunk
 from aptv2.tables import PoseTable
 from aptv2.threads import usable_cpus
 
