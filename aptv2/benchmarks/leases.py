@@ -1,33 +1,31 @@
 """Sharing work: a folder is worked in by one process at a time, on whatever machine.
 
-A claim is a file `claim.N` in the folder, made by exclusive creation, which is atomic on local
-disks and on NFS. Its holder touches it every `BEAT` seconds. It is given up
+A lease is a file `lease.N` in the folder, made by exclusive creation, which is atomic on local
+disks and on NFS. Its holder touches it every `BEAT` seconds. It lapses
 
-- where its process has died on this machine, at once;
-- where it was not touched for `STALE` seconds. They are counted by the watcher's own clock from
+- as soon as its process has died, on this machine;
+- when it was not touched for `STALE` seconds. They are counted by the watcher's own clock from
   when it first saw the file as it is, so machines need not agree on the time of day.
 
-It is taken over by making `claim.N+1`, again exclusively: of several that find a claim given up
-one alone succeeds, and a holder that was only asleep finds the higher number and stops. No lock
-of the file system is needed, and no file is ever renamed.
+It is taken over by making `lease.N+1`, again exclusively: of several that find a lease lapsed
+only one succeeds, and a holder that was only asleep finds the higher number and stops. No lock
+of the file system is needed, as :mod:`aptv2.locks` needs one, and no file is ever renamed.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import orjson
-
 from aptv2.errors import InputError
+from aptv2.locks import Owner
 
 BEAT, STALE = 20.0, 240.0  # seconds; NFS may show a touched file up to a minute late
-_NAME = "claim"
+_NAME = "lease"
 
 
 class LeaseLostError(Exception):
@@ -40,7 +38,7 @@ class Lease:
     Parameters
     ----------
     path
-        The claim file.
+        The lease's file.
     beat
         Seconds between touches.
     """
@@ -52,12 +50,12 @@ class Lease:
         self._thread.start()
 
     def check(self) -> None:
-        """Make sure that the claim still holds.
+        """Make sure that the lease still holds.
 
         Raises
         ------
-        ClaimLostError
-            Where it was taken over.
+        LeaseLostError
+            If it was taken over.
         """
         if not self.path.exists() or _numbers(self.path.parent)[-1] > _number(self.path):
             raise LeaseLostError(self.path.parent)
@@ -70,7 +68,7 @@ class Lease:
         self._thread.join()
         for number in _numbers(self.path.parent):
             if number <= _number(self.path):
-                (self.path.parent / f"{_NAME}.{number}").unlink(missing_ok=True)
+                _file(self.path.parent, number).unlink(missing_ok=True)
 
     def _keep(self, beat: float) -> None:
         while not self._over.wait(beat):
@@ -80,51 +78,55 @@ class Lease:
 
 @dataclass
 class LeaseHolder:
-    """This process as one that claims folders.
+    """This process as one that takes leases of folders.
 
     Parameters
     ----------
     beat, stale
-        Seconds between touches, and without one until a claim is given up.
+        Seconds between touches, and without one until a lease lapses.
     """
 
     beat: float = BEAT
     stale: float = STALE
-    # Claim file -> when it was touched by its own clock, and when this was first seen by ours.
+    # File of a lease -> its mtime by its own clock, and when this was first seen by ours.
     _seen: dict[Path, tuple[int, float]] = field(default_factory=dict)
 
     def take(self, folder: Path) -> Lease | None:
-        """Claim a folder, which is made where it is missing; None where another process has it.
+        """Take the lease of a folder, which is made where it is missing.
+
+        Returns
+        -------
+        Lease or None
+            None while another process holds it.
 
         Raises
         ------
         InputError
-            Where the folder cannot be written.
+            If the folder cannot be written.
         """
         try:
             folder.mkdir(parents=True, exist_ok=True)
             last = max(_numbers(folder), default=0)
-            if last and not self._given_up(folder / f"{_NAME}.{last}"):
+            if last and not self._has_lapsed(_file(folder, last)):
                 return None
-            path = folder / f"{_NAME}.{last + 1}"
+            path = _file(folder, last + 1)
             with path.open("xb") as file:
-                owner = {"place": _place(), "pid": os.getpid(), "begun": _begun()}
-                file.write(orjson.dumps(owner))
+                file.write(Owner.current().to_json())
         except FileExistsError:
             return None
         except OSError as error:
-            raise InputError(f"{folder} cannot be written: {error.strerror}.") from None
+            raise InputError(
+                f"{folder}: cannot be written ({error.strerror}); give another folder for results."
+            ) from None
         return Lease(path, self.beat)
 
-    def _given_up(self, path: Path) -> bool:
+    def _has_lapsed(self, path: Path) -> bool:
         try:
             touched = path.stat().st_mtime_ns
-            owner = orjson.loads(path.read_bytes())
         except FileNotFoundError:
-            return False  # just let go of: the next look will tell
-        except (OSError, ValueError):
-            owner = {}
-        if owner.get("place") == _place() and not _alive(owner.get("pid"), owner.get("begun")):
+            return False  # just let go of: the next look shows it
+        owner = Owner.read(path)  # None while its owner is about to write it
+        if owner is not None and owner.is_dead:
             return True
         now = time.monotonic()
         before, since = self._seen.get(path, (None, now))
@@ -134,9 +136,14 @@ class LeaseHolder:
         return now - since > self.stale
 
 
-def holder() -> str:
-    """This process, for people."""
-    return f"{socket.gethostname()}:{os.getpid()}"
+def owner_of(folder: Path) -> Owner | None:
+    """The process that took the latest lease of a folder; None where there is none."""
+    numbers = _numbers(folder)
+    return Owner.read(_file(folder, numbers[-1])) if numbers else None
+
+
+def _file(folder: Path, number: int) -> Path:
+    return folder / f"{_NAME}.{number}"
 
 
 def _number(path: Path) -> int:
@@ -145,33 +152,3 @@ def _number(path: Path) -> int:
 
 def _numbers(folder: Path) -> list[int]:
     return sorted(_number(path) for path in folder.glob(f"{_NAME}.[0-9]*"))
-
-
-def _place() -> str:
-    """Where process numbers mean the same: the machine and, in a container, its processes."""
-    try:
-        inside = Path("/proc/self/ns/pid").stat().st_ino
-    except OSError:
-        inside = 0
-    return f"{socket.gethostname()}/{inside}"
-
-
-def _begun(pid: int | None = None) -> str | None:
-    """When a process began, as Linux tells it: a number given to a second process is not it."""
-    try:
-        text = Path(f"/proc/{pid or os.getpid()}/stat").read_text()
-    except OSError:
-        return None
-    return text.rpartition(")")[2].split()[19]
-
-
-def _alive(pid: object, begun: object) -> bool:
-    if not isinstance(pid, int):
-        return True  # its owner may be about to write the file
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return _begun(pid) == begun

@@ -14,7 +14,7 @@ import torch
 from aptv2.benchmarks.arithmetic import check_track
 from aptv2.benchmarks.boxes import checked
 from aptv2.benchmarks.cells import ANNOTATED, Cell, Plan
-from aptv2.benchmarks.leases import Lease, LeaseHolder, LeaseLostError
+from aptv2.benchmarks.leases import Lease, LeaseHolder, LeaseLostError, owner_of
 from aptv2.benchmarks.miniature import SEEDS, SHOTS
 from aptv2.benchmarks.options import Options
 from aptv2.benchmarks.store import FAILED, Store
@@ -36,8 +36,8 @@ class Runner:
         Its name.
     options
         How it is run.
-    claimant
-        How work is claimed; the default suits several machines.
+    leases
+        How leases of work are taken; the default suits several machines.
     tell
         Takes a line of text for each cell.
 
@@ -51,14 +51,14 @@ class Runner:
         self,
         track: str,
         options: Options,
-        claimant: LeaseHolder | None = None,
+        leases: LeaseHolder | None = None,
         tell: Callable[[str], None] = print,
     ) -> None:
         self.track, self.options, self.tell = track, options, tell
-        self.claimant = claimant or LeaseHolder()
+        self.leases = leases or LeaseHolder()
         _refuse_at_once(options)
         self.store = Store(options.results, options.miniature)
-        self.tester = CellTester(track, options, self.store, self.claimant)
+        self.tester = CellTester(track, options, self.store, self.leases)
         self.plan = self._plan()
         self.store.keep_plan(track, self.plan)
         every = TRACKS[track].cells(self.plan)
@@ -103,18 +103,24 @@ class Runner:
                     waiting = False
             if all(cell not in results for cell in open_cells):
                 if not waiting:
-                    self.tell(f"Waiting for {len(open_cells)} cells of other processes")
+                    self.tell(self._waiting(open_cells))
                 waiting = True
                 time.sleep(poll)
         return [results[cell] for cell in self.cells]
 
+    def _waiting(self, cells: list[Cell]) -> str:
+        """What is waited for, and whom."""
+        owners = {owner_of(self.store.cell(cell)) for cell in cells} - {None}
+        who = f" ({'; '.join(sorted(map(str, owners)))})" if owners else ""
+        return f"Waiting for {len(cells)} cells of other processes{who}"
+
     def _attempt(self, cell: Cell, old_failure: dict[str, Any] | None) -> dict[str, Any] | None:
         """A cell's result, made now or by another process; None where that one is at it."""
-        claim = self.claimant.take(self.store.cell(cell))
-        if claim is None:
+        lease = self.leases.take(self.store.cell(cell))
+        if lease is None:
             return None
-        with claim:
-            # Looked up only now: another process may have done it just before the claim.
+        with lease:
+            # Looked up only now: another process may have done it just before the lease.
             result = self.store.result(cell)
             if result is not None and result != old_failure:
                 return result
@@ -124,11 +130,11 @@ class Runner:
                 return None
             except Exception as error:  # one cell's failure must not stop the others
                 content = self._failure(cell, error)
-            return self._record(cell, claim, content)
+            return self._record(cell, lease, content)
 
-    def _record(self, cell: Cell, claim: Lease, content: dict[str, Any]) -> dict[str, Any] | None:
+    def _record(self, cell: Cell, lease: Lease, content: dict[str, Any]) -> dict[str, Any] | None:
         try:
-            claim.check()
+            lease.check()
             self.store.record(cell, content)
             result = self.store.result(cell)
             assert result is not None

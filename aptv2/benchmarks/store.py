@@ -9,7 +9,7 @@
     RESULTS/boxes/NAME/                     boxes that several cells use
     RESULTS/data/                           of a miniature: its data
 
-Every file is written to a temporary name and moved. `claim.N` in a folder says that a process is
+Every file is written to a temporary name and moved. `lease.N` in a folder says that a process is
 at work in it (:mod:`aptv2.benchmarks.leases`).
 """
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from aptv2.benchmarks.boxes import SharedBoxes, follow_boxes, make_boxes, shared_boxes
 from aptv2.benchmarks.cells import ANNOTATED, Cell, Training
-from aptv2.benchmarks.leases import Lease, LeaseHolder, holder
+from aptv2.benchmarks.leases import Lease, LeaseHolder
 from aptv2.benchmarks.memory import peak_memory, reset_peak_memory
 from aptv2.benchmarks.miniature import clip_data, pose_data
 from aptv2.benchmarks.options import Options
@@ -23,6 +23,7 @@ from aptv2.benchmarks.weights import SUFFIXES, cached, in_folder, recipe_of, tra
 from aptv2.datasets import read_coco_results
 from aptv2.datasets.read_split import Split, read_split
 from aptv2.errors import InputError
+from aptv2.locks import Owner
 from aptv2.models.load import EMBEDDED, load_detector, load_pose_model, load_tracker
 from aptv2.models.pose.base import PoseModel
 from aptv2.species import SPECIES, canonical
@@ -50,8 +51,8 @@ class CellTester:
         How it is run.
     store
         The results folder.
-    claimant
-        How the work on weights and boxes is claimed, which cells share.
+    leases
+        How leases of the work on weights and boxes, which cells share, are taken.
 
     Raises
     ------
@@ -59,8 +60,8 @@ class CellTester:
         Where a miniature cannot be cut from the data.
     """
 
-    def __init__(self, track: str, options: Options, store: Store, claimant: LeaseHolder) -> None:
-        self.options, self.store, self.claimant = options, store, claimant
+    def __init__(self, track: str, options: Options, store: Store, leases: LeaseHolder) -> None:
+        self.options, self.store, self.leases = options, store, leases
         self.data = options.data
         if options.miniature:
             clips = track == tracking.NAME
@@ -126,7 +127,7 @@ class CellTester:
             "boxes": cell.tracker or cell.boxes,
             "data": str(self.data.resolve()),
             "split": SPLIT,
-            "by": holder(),
+            "by": str(Owner.current()),
         }
 
     def missing(self, cells: list[Cell]) -> tuple[list[str], int]:
@@ -196,7 +197,7 @@ class CellTester:
             files = f"{training.name}{SUFFIXES[0]} (or {', '.join(SUFFIXES[1:])})"
             folder = self.options.weights or "a folder that --weights names"
             raise InputError(f"no weights: put {files} into {folder}, or add --train")
-        with self._claimed(self.store.weights(training.name)):
+        with self._lease(self.store.weights(training.name)):
             # Another process may have trained them just before.
             there = trained(self.store, training, self.options.miniature)
             return there or self._train(training)
@@ -236,7 +237,7 @@ class CellTester:
         folder = self.store.boxes(cell.tracker or cell.boxes)
         if (there := shared_boxes(folder, made_from)) is not None:
             return there
-        with self._claimed(folder):
+        with self._lease(folder):
             # Another process may have made them just before.
             there = shared_boxes(folder, made_from)
             return there or self._make_boxes(cell, weights, folder, made_from)
@@ -249,8 +250,8 @@ class CellTester:
         name = "lite" if self.options.miniature else cell.tracker
         return follow_boxes(self.truth, load_tracker(name, weights, device), folder, made_from)
 
-    def _claimed(self, folder: Path) -> Lease:
-        claim = self.claimant.take(folder)
-        if claim is None:
+    def _lease(self, folder: Path) -> Lease:
+        lease = self.leases.take(folder)
+        if lease is None:
             raise BusyError
-        return claim
+        return lease

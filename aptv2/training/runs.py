@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from aptv2.errors import InputError
 from aptv2.files import atomic_write
-from aptv2.locks import LOCK_FILE, held
+from aptv2.locks import LOCK_FILES, held
 from aptv2.tables import PoseTable
 from aptv2.training.recipes import Recipe
 
@@ -126,15 +126,17 @@ def check_same_data(before: Run, now: Run) -> None:
 
 @contextmanager
 def locked(folder: Path, resume: bool) -> Iterator[None]:
-    """Hold the folder of a training run for this process alone.
+    """Hold the folder of a training run for this process only.
 
     Raises
     ------
     InputError
         Where the folder is a file, holds a run already and `resume` is off, or is in use.
     """
-    if folder.is_dir() and not resume and any(p.name != LOCK_FILE for p in folder.iterdir()):
-        raise InputError(f"{folder}: holds a run already; add --resume to go on with it")
+    if folder.is_dir() and not resume and any(p.name not in LOCK_FILES for p in folder.iterdir()):
+        raise InputError(
+            f"{folder}: holds a run already; add --resume to continue it, or give another folder."
+        )
     with held(folder, "training into"):
         yield
 

@@ -214,7 +214,7 @@ torch.set_num_threads(1)
 from aptv2.benchmarks import testing
 from aptv2.benchmarks.options import Options
 from aptv2.benchmarks.run import Runner
-from aptv2.benchmarks.leases import Claimant
+from aptv2.benchmarks.leases import LeaseHolder
 results, data, weights, log, track, only, pause = sys.argv[1:]
 
 def note(*words):
@@ -234,7 +234,7 @@ def follow_noted(truth, tracker, folder, prints):
 testing.score_pose_model, testing.follow_boxes = score_noted, follow_noted
 options = Options(Path(results), Path(data), weights=Path(weights), only=only, miniature=True,
                   device="cpu", dtype="float32", resamples=20)
-Runner(track, options, Claimant(beat=0.5, stale=60)).run(poll=0.2)
+Runner(track, options, LeaseHolder(beat=0.5, stale=60)).run(poll=0.2)
 """
 
 
@@ -267,7 +267,7 @@ def test_killed_in_the_middle_and_started_again(options: Make, tmp_path: Path) -
     assert [result["status"] for result in results.values()] == ["done", "done"]
     after = (mine.results / "cells" / "supervised" / "res50-in1k" / "result.json").read_bytes()
     assert after == before
-    assert not list(mine.results.rglob("claim.*"))
+    assert not list(mine.results.rglob("lease.*"))
 
 
 @pytest.mark.slow

@@ -147,7 +147,9 @@ def test_a_folder_that_another_process_tests_into(
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == b"held\n"
-        with pytest.raises(InputError, match="another process is testing into it; give another"):
+        with pytest.raises(
+            InputError, match=f"process {other.pid} .* is testing into it; give another"
+        ):
             score_pose_model(model, few, tmp_path, resamples=0)
         other.communicate(b"\n")
     assert score_pose_model(model, few[:1], tmp_path, resamples=0)["animals"] == 1

@@ -155,7 +155,10 @@ class TestErase:
     @pytest.mark.parametrize("side", [1, 2, 5])
     def test_small_pictures(self, rng: np.random.Generator, side: int) -> None:
         for _ in range(20):
-            augment.random_erase(rng, np.zeros((side, side, 3), np.uint8))
+            image = np.zeros((side, side, 3), np.uint8)
+            assert augment.random_erase(rng, image) is image
+            # A rectangle covers at most 0.35 of each side, rounded down.
+            assert (image > 0).any(axis=2).sum() <= 3 * int(0.35 * side) ** 2
 
 
 class TestScaleLaws:

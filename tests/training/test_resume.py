@@ -182,7 +182,7 @@ def test_a_run_in_use_is_refused_until_its_process_dies(tmp_path: Path) -> None:
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
     with (
-        pytest.raises(InputError, match="another process is training into it"),
+        pytest.raises(InputError, match=f"process {process.pid} on .*, is training into it"),
         locked(tmp_path / "run", True),
     ):
         pass

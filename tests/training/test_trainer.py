@@ -234,21 +234,23 @@ class TestRefused:
 
     @pytest.mark.parametrize("name", ["pose_train", "pose_val", "clips_train"])
     def test_missing_data(self, data: Path, tmp_path: Path, name: str) -> None:
-        self.refuse(self.changed(**{name: "gone"}), data, tmp_path / "out", "gone")
+        self.refuse(self.changed(**{name: "gone"}), data, tmp_path / "out", "gone does not exist")
 
     def test_fewer_pictures_than_a_batch(self, data: Path, tmp_path: Path) -> None:
         stage = RECIPE.stages[0].model_copy(update={"tasks": {"pose": Task(batch=13)}})
         recipe = RECIPE.model_copy(update={"stages": [stage]})
-        self.refuse(recipe, data, tmp_path / "out", "batch")
+        said = r"stages\.0\.tasks\.pose\.batch: 13 is more than the 12 samples"
+        self.refuse(recipe, data, tmp_path / "out", said)
 
     def test_a_file_where_the_folder_should_be(self, data: Path, tmp_path: Path) -> None:
         (tmp_path / "out").touch()
-        self.refuse(RECIPE, data, tmp_path / "out", "out")
+        said = r"out: cannot be written, it is a file; give a folder\.$"
+        self.refuse(RECIPE, data, tmp_path / "out", said)
 
     @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
     def test_a_folder_that_cannot_be_written(self, data: Path, tmp_path: Path) -> None:
         tmp_path.chmod(0o500)
-        self.refuse(RECIPE, data, tmp_path / "out", "out")
+        self.refuse(RECIPE, data, tmp_path / "out", r"out: cannot be written \(Permission denied\)")
 
 
 @pytest.fixture(scope="module")
