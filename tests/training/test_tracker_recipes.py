@@ -13,7 +13,7 @@ import aptv2
 from aptv2.errors import InputError
 from aptv2.models.trackers import vitposetrack
 from aptv2.training import Recipe, module, read_recipe
-from aptv2.training.data.search_pairs import SearchPairs
+from aptv2.training.data.vit_pairs import ViTPairs
 from aptv2.training.module import StageTraining
 from aptv2.training.networks import build_network
 from aptv2.training.optimizers import parameter_groups
@@ -81,15 +81,15 @@ def test_stopped_and_resumed(data: Path, tmp_path: Path, monkeypatch: pytest.Mon
     """In the second epoch of a joint training: the same weights as in one go, bit for bit."""
     recipe = recipe_of("vitposetrack_b", "save_minutes=0", "model.drop_path=0.2")
     whole = train(recipe, data, tmp_path / "whole")
-    sample, asked = SearchPairs.__getitem__, []
+    sample, asked = ViTPairs.__getitem__, []
 
-    def stop(pairs: SearchPairs, key: tuple[int, int]) -> dict:
+    def stop(pairs: ViTPairs, key: tuple[int, int]) -> dict:
         asked.append(key)
         if len(asked) == 37:
             raise RuntimeError("the power failed")
         return sample(pairs, key)
 
-    monkeypatch.setattr(SearchPairs, "__getitem__", stop)
+    monkeypatch.setattr(ViTPairs, "__getitem__", stop)
     with pytest.raises(RuntimeError, match="the power failed"):
         train(recipe, data, tmp_path / "run")
     monkeypatch.undo()

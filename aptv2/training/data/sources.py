@@ -16,15 +16,16 @@ from aptv2.errors import InputError
 from aptv2.skeleton import ANIMAL17, Skeleton
 from aptv2.tables import PoseTable
 from aptv2.training.data.detection import DetectionScenes
+from aptv2.training.data.lite_pairs import LitePairs
 from aptv2.training.data.pack import Pack
-from aptv2.training.data.pairs import TrackingPairs
 from aptv2.training.data.pose import KEPT_BYTES, Images, Pixels, PoseCrops, usable
-from aptv2.training.data.search_pairs import PairSource, SearchPairs
+from aptv2.training.data.tracking import PairSource
+from aptv2.training.data.vit_pairs import ViTPairs
 from aptv2.training.networks import crops_as_mmpose, uses_udp
 from aptv2.training.recipes import Augmentation, Recipe, Task, TaskName, read_recipe
 from aptv2.training.runs import fingerprint
 
-Samples = PoseCrops | DetectionScenes | TrackingPairs | SearchPairs
+Samples = PoseCrops | DetectionScenes | LitePairs | ViTPairs
 
 MANY = 50_000  # images: more are never kept in memory, so their sizes need not be read
 
@@ -117,10 +118,10 @@ class Sources:
 
     def _pair_source(self, name: str) -> PairSource:
         if self._learns_pose and name == self.recipe.data.pose_train:
-            return PairSource(*self.stills, name)
+            return PairSource(*self.stills, f"data.pairs: {name}")
         table = self._read(name)
         kept = KEPT_BYTES if len(table.frames) <= MANY else 0
-        return PairSource(table, Images(table, kept), name)
+        return PairSource(table, Images(table, kept), f"data.pairs: {name}")
 
     @property
     def _learns_pose(self) -> bool:
@@ -189,7 +190,7 @@ class Sources:
         if self.recipe.model.name != "lite":
             assert settings.samples is not None  # recipes are checked for that
             weights, pairs = self.recipe.data.pairs.values(), self.pairs.values()
-            return SearchPairs(
+            return ViTPairs(
                 list(pairs), list(weights), settings.samples, varied, seed, self.skeleton
             )
         if task == "detection":
@@ -197,14 +198,12 @@ class Sources:
             there = [(source, share) for source, share in scenes if len(source[1])]
             sources, parts = zip(*there, strict=True)
             return DetectionScenes(list(sources), list(parts), settings.size[0], varied, seed)
-        return TrackingPairs(
-            [self.stills, self.clips],
-            [0.6, 0.4],
-            settings.samples or len(self.stills[0]),
-            varied,
-            seed,
-            varied.distractors,
-        )
+        data = self.recipe.data
+        both = [
+            PairSource(*self.stills, f"data.pose_train: {data.pose_train}"),
+            PairSource(*self.clips, f"data.clips_train: {data.clips_train}"),
+        ]
+        return LitePairs(both, [0.6, 0.4], settings.samples or len(self.stills[0]), varied, seed)
 
 
 def recipe_for(path: Path | str, data: Path, overrides: tuple[str, ...] = ()) -> Recipe:

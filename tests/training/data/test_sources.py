@@ -8,9 +8,9 @@ import pytest
 
 from aptv2.errors import InputError
 from aptv2.training.data.detection import DetectionScenes
+from aptv2.training.data.lite_pairs import LitePairs
 from aptv2.training.data.pack import Pack
 from aptv2.training.data.packing import write_pack
-from aptv2.training.data.pairs import TrackingPairs
 from aptv2.training.data.pose import PoseCrops
 from aptv2.training.data.sources import Sources
 from aptv2.training.recipes import Augmentation, Data, Network, Recipe, Stage, Task
@@ -47,7 +47,7 @@ def test_animals_and_background_share_out_the_clips(data: Path) -> None:
 
 @pytest.mark.parametrize(
     ("task", "kind", "count"),
-    [("pose", PoseCrops, 12), ("detection", DetectionScenes, 20), ("tracking", TrackingPairs, 12)],
+    [("pose", PoseCrops, 12), ("detection", DetectionScenes, 20), ("tracking", LitePairs, 12)],
 )
 def test_each_task_has_its_samples(data: Path, task: str, kind: type, count: int) -> None:
     samples = make(data).samples(task, Task(size=64), Augmentation())

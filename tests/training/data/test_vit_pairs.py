@@ -9,7 +9,8 @@ import pytest
 
 from aptv2.errors import InputError
 from aptv2.skeleton import ANIMAL17
-from aptv2.training.data.search_pairs import REACH, PairSource, SearchPairs, jittered
+from aptv2.training.data.tracking import PairSource, View
+from aptv2.training.data.vit_pairs import REACH, ViTPairs, jittered
 from aptv2.training.recipes import Augmentation
 
 MOVING = [[[20.0 + 6 * t, 30 + 3 * t, 50, 40 - 2 * t]] for t in range(6)]
@@ -31,9 +32,14 @@ def settings(distractors: float = 0.0) -> Augmentation:
     return Augmentation(colour=0, blur=0, distractors=distractors)
 
 
-def make(*painted, shares: tuple[float, ...] = (1.0,), distractors: float = 0.0) -> SearchPairs:
+def make(*painted, shares: tuple[float, ...] = (1.0,), distractors: float = 0.0) -> ViTPairs:
     sources = [PairSource(each.table, each.images) for each in painted]
-    return SearchPairs(sources, list(shares), 60, settings(distractors), 0, ANIMAL17)
+    return ViTPairs(sources, list(shares), 60, settings(distractors), 0, ANIMAL17)
+
+
+def drawn_pair(source: PairSource, rng: np.random.Generator) -> tuple[View, View]:
+    first = source.any_object(rng)
+    return first, source.later(rng, first, REACH)
 
 
 def corners(box: np.ndarray) -> np.ndarray:
@@ -78,7 +84,7 @@ def test_keypoints_lie_in_their_box_and_are_mirrored_with_it(clips) -> None:
 def test_photographs_lie_on_other_pictures(stills, clips) -> None:
     """There is paint outside the object's box, where a clip's black frame shows none."""
 
-    def beside(pairs: SearchPairs) -> int:
+    def beside(pairs: ViTPairs) -> int:
         """Search pictures, of twenty, with paint away from the box."""
         count = 0
         for index in range(20):
@@ -96,14 +102,14 @@ def test_photographs_lie_on_other_pictures(stills, clips) -> None:
 def test_sources_give_their_shares(clips, stills) -> None:
     pairs = make(clips, stills, shares=(3.0, 1.0))
     rng = np.random.default_rng(0)
-    first = [pairs._source(rng) is pairs.sources[0] for _ in range(4000)]
+    first = [pairs.source(rng) is pairs.sources[0] for _ in range(4000)]
     assert np.mean(first) == pytest.approx(0.75, abs=0.03)
 
 
 def test_clips_count_alike_however_long(paint_table: Callable) -> None:
     painted = paint_table(MOVING, clips=[1, 2, 2, 2, 2, 2])
     source, rng = PairSource(painted.table, painted.images), np.random.default_rng(0)
-    drawn = [source.pair(rng) for _ in range(2000)]
+    drawn = [drawn_pair(source, rng) for _ in range(2000)]
     assert np.mean([view.clip == 1 for view, _ in drawn]) == pytest.approx(0.5, abs=0.05)
     assert all(view.clip == later.clip and view.flip == later.flip for view, later in drawn)
     rows = {(view.row, later.row) for view, later in drawn}
@@ -116,11 +122,11 @@ def test_frames_of_a_pair_are_near(paint_table: Callable) -> None:
     frames = painted.table.frames
     frames.indices[:] = np.arange(6) * (REACH // 2)
     source, rng = PairSource(painted.table, painted.images), np.random.default_rng(0)
-    gaps = {abs(a.row - b.row) for a, b in (source.pair(rng) for _ in range(500))}
+    gaps = {abs(a.row - b.row) for a, b in (drawn_pair(source, rng) for _ in range(500))}
     assert gaps == {0, 1, 2}
 
 
-def test_rivals(clips, stills) -> None:
+def test_distractors(clips, stills) -> None:
     """Half of them are sought; where one is not there, the sample says so."""
     pairs = make(clips, stills, shares=(1.0, 1.0), distractors=1.0)
     samples = [pairs[0, index] for index in range(60)]
@@ -129,7 +135,7 @@ def test_rivals(clips, stills) -> None:
     assert 0.2 < np.mean([sample["labelled"].any() for sample in samples]) < 0.8
 
 
-def test_a_sample_depends_on_its_key_alone(clips, stills) -> None:
+def test_a_sample_depends_only_on_its_key(clips, stills) -> None:
     first, second = (make(clips, stills, shares=(1.0, 1.0), distractors=0.7) for _ in range(2))
     second[1, 4]
     for name, value in first[2, 5].items():
@@ -150,5 +156,5 @@ def test_jitter_is_ostracks() -> None:
 
 def test_nothing_to_learn_from(paint_table: Callable) -> None:
     painted = paint_table([[[5.0, 5, 6, 40]]])
-    with pytest.raises(InputError, match=r"data\.pairs: clips has no box with sides of over 8"):
-        PairSource(painted.table, painted.images, "clips")
+    with pytest.raises(InputError, match=r"data\.pairs: clips: no box has sides of over 8 "):
+        PairSource(painted.table, painted.images, "data.pairs: clips")

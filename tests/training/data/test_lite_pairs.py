@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from aptv2.models.lite.tracking import SEARCH_SIZE, TEMPLATE_SIZE
-from aptv2.training.data.pairs import COVERED, REACH, TrackingPairs, View
+from aptv2.training.data.lite_pairs import REACH, LitePairs
+from aptv2.training.data.tracking import COVERED, PairSource, View
 from aptv2.training.recipes import Augmentation
 
 MOVING = [[[20.0 + 6 * t, 30 + 3 * t, 50, 40 - 2 * t]] for t in range(6)]
@@ -26,8 +27,9 @@ def stills(paint_table: Callable):
     return paint_table(STILLS)
 
 
-def make(painted, settings: Augmentation, **changes) -> TrackingPairs:
-    return TrackingPairs([(painted.table, painted.images)], [1.0], 40, settings, seed=0, **changes)
+def make(painted, settings: Augmentation, pasted: float = 0.7) -> LitePairs:
+    settings = settings.model_copy(update={"distractors": pasted})
+    return LitePairs([PairSource(painted.table, painted.images)], [1.0], 40, settings, seed=0)
 
 
 def in_pixels(box: np.ndarray, size: int) -> tuple[int, int, int, int]:
@@ -117,7 +119,7 @@ class TestAnimal:
         assert 0.2 < np.mean(mirrored) < 0.8
 
 
-class TestRival:
+class TestDistractor:
     def test_it_is_pasted_where_its_box_is(
         self, clips, plain: Augmentation, is_colour: Callable
     ) -> None:
@@ -168,7 +170,7 @@ class TestRival:
         pasted = [pairs[epoch, index]["present"][1] for epoch in range(3) for index in range(40)]
         assert abs(np.mean(pasted) - 0.3) < 0.1
 
-    def test_a_single_scene_has_no_rival(self, paint_table: Callable, plain) -> None:
+    def test_a_single_scene_has_no_distractor(self, paint_table: Callable, plain) -> None:
         pairs = make(paint_table(MOVING[:3], clips=[1, 1, 1]), plain, pasted=0.0)
         sample = pairs[0, 0]
         assert sample["present"].tolist() == [1, 1]
@@ -176,10 +178,11 @@ class TestRival:
 
 
 class TestLater:
-    def rows(self, pairs: TrackingPairs, row: int) -> set[int]:
+    def rows(self, pairs: LitePairs, row: int) -> set[int]:
         rng = np.random.default_rng(0)
-        view = View(*pairs.sources[0], row, False)
-        return {pairs._later(rng, view).row for _ in range(40)}
+        source = pairs.sources[0]
+        view = View(source, row, False)
+        return {source.later(rng, view, REACH).row for _ in range(40)}
 
     def test_of_the_same_track_and_near(self, clips, plain: Augmentation) -> None:
         pairs = make(clips, plain)
@@ -187,13 +190,12 @@ class TestLater:
         assert self.rows(pairs, 4) == {3, 4, 5}
 
     def test_not_further_than_the_reach(self, clips, plain: Augmentation) -> None:
-        pairs = make(clips, plain)
-        table = pairs.sources[0][0]
-        table.frames.indices[:3] = [0, REACH, REACH + 1]
+        indices = clips.table.frames.indices
+        indices[:3] = [0, REACH, REACH + 1]
         try:
-            assert self.rows(pairs, 0) == {0, 1}
+            assert self.rows(make(clips, plain), 0) == {0, 1}
         finally:
-            table.frames.indices[:3] = [0, 1, 2]
+            indices[:3] = [0, 1, 2]
 
     def test_of_a_photograph_it_is_itself(self, stills, plain: Augmentation) -> None:
         assert self.rows(make(stills, plain), 3) == {3}
@@ -203,13 +205,13 @@ def test_boxes_that_cannot_be_followed_are_left_out(paint_table: Callable, plain
     painted = paint_table([[[10, 10, 50, 50]], [[10, 10, 5, 50]], [[10, 10, 50, 50]]])
     painted.table.boxes[2] = np.nan
     pairs = make(painted, plain)
-    assert pairs.sources[0][0].ids.tolist() == [1]
+    assert pairs.sources[0].table.ids.tolist() == [1]
 
 
 def test_seed_epoch_and_index_are_all_that_counts(clips, stills) -> None:
-    sources = [(each.table, each.images) for each in (clips, stills)]
+    sources = [PairSource(each.table, each.images) for each in (clips, stills)]
     first, again, other = (
-        TrackingPairs(sources, [0.5, 0.5], 9, Augmentation(), seed=seed) for seed in (1, 1, 2)
+        LitePairs(sources, [0.5, 0.5], 9, Augmentation(), seed=seed) for seed in (1, 1, 2)
     )
     assert len(first) == 9
     expected = first[3, 4]
