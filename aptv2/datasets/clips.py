@@ -9,11 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from aptv2.datasets.names import images_in
-from aptv2.datasets.records import read_text
+from aptv2.datasets.records import LARGEST, read_text
 from aptv2.errors import InputError
 from aptv2.tables import Frames, PoseTable
-
-_LARGEST = 3e38
 
 
 @dataclass(frozen=True)
@@ -148,4 +146,4 @@ def _numbers(fields: list[str]) -> np.ndarray | None:
         numbers = np.array(fields, str).astype(np.float64)
     except ValueError:
         return None
-    return numbers.astype(np.float32) if (np.abs(numbers) < _LARGEST).all() else None
+    return numbers.astype(np.float32) if (np.abs(numbers) < LARGEST).all() else None

@@ -30,13 +30,12 @@ from aptv2.datasets.deeplabcut_project import film_of, label_files, limbs_of
 from aptv2.datasets.hdf5 import is_hdf5
 from aptv2.datasets.names import animal_names, fault_of, is_file, track_numbers
 from aptv2.datasets.pandas_hdf5 import read_pandas
-from aptv2.datasets.records import read_bytes, read_text
+from aptv2.datasets.records import LARGEST, read_bytes, read_text
 from aptv2.errors import InputError
 from aptv2.skeleton import ANIMAL17, Skeleton
 from aptv2.tables import Frames, PoseTable
 
 _HEADERS = (["scorer", "bodyparts", "coords"], ["scorer", "individuals", "bodyparts", "coords"])
-_LARGEST = 3e38
 
 
 class _Labels(NamedTuple):
@@ -166,7 +165,7 @@ def _read_file(path: Path) -> _Labels:
                 f"{path}: {_said((individual, keypoint, axis))} has no {other} beside it; "
                 "correct the header."
             )
-    broken = np.argwhere(np.abs(labels.values) >= _LARGEST)
+    broken = np.argwhere(np.abs(labels.values) >= LARGEST)
     if len(broken):
         row, column = broken[0]
         raise InputError(

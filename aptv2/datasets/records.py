@@ -19,7 +19,7 @@ import orjson
 from aptv2.errors import InputError
 
 _REQUIRED: Any = object()
-_LARGEST = 3e38
+LARGEST = 3e38  # that a number may be: tables hold float32
 
 
 @contextlib.contextmanager
@@ -296,7 +296,7 @@ class Records:
 
     def _finite(self, array: np.ndarray, key: str) -> np.ndarray:
         # Written so that NaN fails too; the bound is what float32 can hold.
-        usable = np.abs(array) < _LARGEST
+        usable = np.abs(array) < LARGEST
         usable = usable if array.ndim == 1 else usable.all(axis=1)
         broken = [
             index
@@ -325,7 +325,7 @@ def _as_array(values: list[Any]) -> np.ndarray:
 
 def _is_number(value: Any) -> bool:
     """A finite number that float32 can hold."""
-    return isinstance(value, int | float) and type(value) is not bool and abs(value) < _LARGEST
+    return isinstance(value, int | float) and type(value) is not bool and abs(value) < LARGEST
 
 
 def _is_triple(value: Any) -> bool:

@@ -15,11 +15,10 @@ from typing import NamedTuple
 import numpy as np
 
 from aptv2.datasets.coco import tidy_keypoint
+from aptv2.datasets.records import LARGEST
 from aptv2.errors import InputError
 from aptv2.skeleton import ANIMAL17, Skeleton
 from aptv2.tables import Frames, PoseTable
-
-_LARGEST = 3e38
 
 
 class Shape(NamedTuple):
@@ -65,7 +64,7 @@ def number(value: object, where: str) -> float:
     try:
         if isinstance(value, str | int | float) and not isinstance(value, bool):
             found = float(value)
-            if abs(found) < _LARGEST:
+            if abs(found) < LARGEST:
                 return found
     except (OverflowError, ValueError):
         pass

@@ -19,11 +19,11 @@ import numpy as np
 from aptv2.datasets.coco import find_root, is_animal17
 from aptv2.datasets.hdf5 import is_hdf5, open_hdf5
 from aptv2.datasets.names import animal_names, fault_of, is_file, track_numbers
+from aptv2.datasets.records import LARGEST
 from aptv2.errors import InputError
 from aptv2.skeleton import ANIMAL17, Skeleton, pairs_by_name
 from aptv2.tables import Frames, PoseTable
 
-_LARGEST = 3e38
 _HINT = "open it in SLEAP and save it again"
 
 
@@ -122,7 +122,7 @@ def _table(labels: Any, path: Path, predictions: bool | None) -> PoseTable:
         root=_root(videos, frames.names, path),
         names=animal_names(names, numbers),
     )
-    if not (np.abs(table.keypoints) < _LARGEST).all() or np.isinf(table.scores).any():
+    if not (np.abs(table.keypoints) < LARGEST).all() or np.isinf(table.scores).any():
         raise InputError(f"{path}: a keypoint or score is infinite or beyond all bounds; {_HINT}.")
     return table.with_keypoint_boxes()
 
