@@ -175,7 +175,7 @@ class TestRefused:
 
     def test_pairs_that_are_not_there(self, data: Path, tmp_path: Path) -> None:
         recipe = recipe_of("vittrack_b", "data.pairs={clips: 1, lasot: 1}")
-        with pytest.raises(InputError, match="lasot"):
+        with pytest.raises(InputError, match="lasot does not exist"):
             train(recipe, data, tmp_path / "run")
 
     def test_published_weights_that_do_not_fit(self, data: Path, tmp_path: Path) -> None:
