@@ -9,7 +9,7 @@ from aptv2.lazy import lazy_names
 if TYPE_CHECKING:
     from aptv2.datasets import read_annotations
     from aptv2.errors import BrokenVideoError, InputError
-    from aptv2.evaluation import score_keypoints, score_tracking
+    from aptv2.evaluation.files import score_keypoints, score_tracking
     from aptv2.inference import track_video
     from aptv2.models import load_detector, load_pose_model, load_tracker
     from aptv2.skeleton import ANIMAL17, Skeleton
@@ -29,8 +29,8 @@ _HOMES = {
     "load_pose_model": "models",
     "load_tracker": "models",
     "read_annotations": "datasets",
-    "score_keypoints": "evaluation",
-    "score_tracking": "evaluation",
+    "score_keypoints": "evaluation.files",
+    "score_tracking": "evaluation.files",
     "track_video": "inference",
 }
 

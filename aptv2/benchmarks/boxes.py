@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ class SharedBoxes:
 
     path: Path
     seconds: float = 0.0
-    tracking: dict[str, dict[str, Any]] | None = None
+    tracking: Mapping[str, Mapping[str, Any]] | None = None
 
 
 def checked(boxes: str) -> str:
@@ -113,9 +114,7 @@ def follow_boxes(
     start = time.monotonic()
     followed = follow_annotated(truth.with_keypoint_boxes(), tracker, progress=True)
     seconds = time.monotonic() - start
-    tracking: dict[str, dict[str, Any]] = {
-        part: score_tracks(truth, followed, part) for part in parts_of(truth)
-    }
+    tracking = {part: score_tracks(truth, followed, part) for part in parts_of(truth)}
     boxes = on_annotated(followed, annotated_boxes(truth))
     return _write(folder, boxes, fingerprint, seconds, tracking)
 
@@ -172,7 +171,7 @@ def _write(
     table: PoseTable,
     fingerprint: str,
     seconds: float,
-    tracking: dict[str, dict[str, Any]] | None,
+    tracking: Mapping[str, Mapping[str, Any]] | None,
 ) -> SharedBoxes:
     with atomic_write(folder / _FILE) as temporary:
         temporary.write_bytes(orjson.dumps([_record(table, row) for row in range(len(table))]))

@@ -17,7 +17,8 @@ from aptv2.benchmarks.cells import ANNOTATED, Cell, Plan
 from aptv2.benchmarks.leases import Lease, LeaseHolder, LeaseLostError, owner_of
 from aptv2.benchmarks.miniature import SEEDS, SHOTS
 from aptv2.benchmarks.options import Options
-from aptv2.benchmarks.store import FAILED, Store
+from aptv2.benchmarks.results import FAILED, CellSettings, FailedCell
+from aptv2.benchmarks.store import Store
 from aptv2.benchmarks.testing import BusyError, CellTester
 from aptv2.benchmarks.tracks import tracking
 from aptv2.benchmarks.tracks.registry import TRACKS
@@ -124,6 +125,7 @@ class Runner:
             result = self.store.result(cell)
             if result is not None and result != old_failure:
                 return result
+            content: CellSettings
             try:
                 content = self.tester.test(cell)
             except (BusyError, LeaseLostError):
@@ -132,7 +134,7 @@ class Runner:
                 content = self._failure(cell, error)
             return self._record(cell, lease, content)
 
-    def _record(self, cell: Cell, lease: Lease, content: dict[str, Any]) -> dict[str, Any] | None:
+    def _record(self, cell: Cell, lease: Lease, content: CellSettings) -> dict[str, Any] | None:
         try:
             lease.check()
             self.store.record(cell, content)
@@ -146,7 +148,7 @@ class Runner:
         self.tell(f"{cell.id}: {said}")
         return result
 
-    def _failure(self, cell: Cell, error: Exception) -> dict[str, Any]:
+    def _failure(self, cell: Cell, error: Exception) -> FailedCell:
         if isinstance(error, torch.OutOfMemoryError | MemoryError):
             sentence = "the memory is too small for this network"
         elif isinstance(error, InputError):
@@ -154,7 +156,7 @@ class Runner:
         else:
             sentence = f"unforeseen {type(error).__name__}: {(str(error) or '-').splitlines()[0]}"
             self.tell(traceback.format_exc())
-        return self.tester.about(cell) | {"status": FAILED, "error": sentence}
+        return FailedCell(**self.tester.settings(cell), error=sentence)
 
     def _before(self, cell: Cell) -> dict[str, Any] | None:
         result = self.store.result(cell)

@@ -22,11 +22,11 @@ from typing import Any
 import orjson
 
 from aptv2.benchmarks.cells import Cell, Plan, boxes_ending
+from aptv2.benchmarks.results import CellSettings
 from aptv2.errors import InputError
 from aptv2.files import write_json
 
 VERSION = 1
-DONE, FAILED = "done", "failed"
 DETAILS = "details"  # folder beside a cell's result
 _INDEX, _RESULT = "results.json", "result.json"
 
@@ -92,7 +92,7 @@ class Store:
         path = self.cell(cell) / _RESULT
         return _result(path) if path.exists() else None
 
-    def record(self, cell: Cell, content: dict[str, Any]) -> None:
+    def record(self, cell: Cell, content: CellSettings) -> None:
         """Write a cell's result; undefined numbers become null."""
         about = {"version": VERSION, "cell": cell.id, "track": cell.track}
         write_json(self.cell(cell) / _RESULT, about | content)

@@ -6,7 +6,6 @@ import gc
 import time
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,7 +16,8 @@ from aptv2.benchmarks.memory import peak_memory, reset_peak_memory
 from aptv2.benchmarks.miniature import clip_data, pose_data
 from aptv2.benchmarks.options import Options
 from aptv2.benchmarks.report.details import write_details
-from aptv2.benchmarks.store import DETAILS, DONE, Store
+from aptv2.benchmarks.results import CellSettings, DoneCell
+from aptv2.benchmarks.store import DETAILS, Store
 from aptv2.benchmarks.tracks import tracking
 from aptv2.benchmarks.weights import SUFFIXES, cached, in_folder, recipe_of, train_weights, trained
 from aptv2.datasets import read_coco_results
@@ -29,6 +29,7 @@ from aptv2.models.pose.base import PoseModel
 from aptv2.species import SPECIES, canonical
 from aptv2.tables import PoseTable
 from aptv2.testing.pose import REPORT, RESULTS, score_pose_model
+from aptv2.testing.reports import PoseReport
 from aptv2.testing.resumable import OtherRunError
 from aptv2.training import runs
 from aptv2.weights.download import file_checksum
@@ -68,7 +69,7 @@ class CellTester:
             cut, name = (clip_data, "clips") if clips else (pose_data, "poses")
             self.data = cut(options.data, store.folder / "data" / name)
 
-    def test(self, cell: Cell) -> dict[str, Any]:
+    def test(self, cell: Cell) -> DoneCell:
         """A cell's result; its predictions and details are written.
 
         Raises
@@ -95,40 +96,40 @@ class CellTester:
         device = next(model.parameters()).device
         del model
         gc.collect()
-        return self.about(cell) | {
-            "status": DONE,
-            "error": None,
-            "weights": str(weights),
+        return DoneCell(
+            **self.settings(cell),
+            error=None,
+            weights=str(weights),
             **report,
-            "tracking": shared.tracking if shared else None,
-            "fingerprints": {
+            tracking=shared.tracking if shared else None,
+            fingerprints={
                 "data": self.fingerprint,
                 "weights": file_checksum(weights),
                 "code": runs.git_state(),
                 "versions": runs.versions(),
             },
-            "seconds": {
+            seconds={
                 "train": trained_at - start,
                 "boxes": shared.seconds if shared else 0.0,
                 "test": seconds,
             },
-            "memory": peak_memory(),
-            "speed": {"animals_per_second": report["predictions"] / seconds, "device": str(device)},
-            "parameters": parameters,
-        }
+            memory=peak_memory(),
+            speed={"animals_per_second": report.predictions / seconds, "device": str(device)},
+            parameters=parameters,
+        )
 
-    def about(self, cell: Cell) -> dict[str, Any]:
+    def settings(self, cell: Cell) -> CellSettings:
         """What a cell's result says whether it is done or failed."""
-        return {
-            "miniature": self.options.miniature,
-            "network": self._network(cell.training),
-            "init": cell.training.init,
-            "tracker": cell.tracker,
-            "boxes": cell.tracker or cell.boxes,
-            "data": str(self.data.resolve()),
-            "split": SPLIT,
-            "by": str(Owner.current()),
-        }
+        return CellSettings(
+            miniature=self.options.miniature,
+            network=self._network(cell.training),
+            init=cell.training.init,
+            tracker=cell.tracker,
+            boxes=cell.tracker or cell.boxes,
+            data=str(self.data.resolve()),
+            split=SPLIT,
+            by=str(Owner.current()),
+        )
 
     def missing(self, cells: list[Cell]) -> tuple[list[str], int]:
         """Names of the weights that are not there, and how many these cells need."""
@@ -153,10 +154,10 @@ class CellTester:
         keys = np.unique(self.truth.species).tolist()
         return {canonical(self.truth.categories.get(key, "")) for key in keys}
 
-    def _score(self, model: PoseModel, folder: Path, shared: SharedBoxes | None) -> dict[str, Any]:
+    def _score(self, model: PoseModel, folder: Path, shared: SharedBoxes | None) -> PoseReport:
         boxes = shared.path if shared else None
 
-        def score(resume: bool) -> dict[str, Any]:
+        def score(resume: bool) -> PoseReport:
             return score_pose_model(
                 model,
                 self.truth,

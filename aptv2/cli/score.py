@@ -49,7 +49,7 @@ def score(
 
     Example: [cyan]aptv2 score got10k/val results[/]
     """
-    from aptv2.evaluation.all_scores import score_all
+    from aptv2.evaluation.files import score_all
 
     parts = score_all(
         ground_truth,
@@ -59,7 +59,8 @@ def score(
     )
     if as_json:
         # Scores of keypoints stand at the top, the others under their names.
-        flat = {**parts.pop("keypoints", {}), **parts}
+        others = {name: scores for name, scores in parts.items() if name != "keypoints"}
+        flat = {**parts.get("keypoints", {}), **others}
         typer.echo(json.dumps(_without_nan(flat), indent=2))
         return
     if poses := parts.get("keypoints"):

@@ -1,4 +1,8 @@
-"""Scores: two tables -> numbers. Keypoint AP, tracking of boxes and of keypoints."""
+"""Scores: two tables -> numbers. Keypoint AP, tracking of boxes and of keypoints.
+
+What these functions give is in :mod:`aptv2.evaluation.results`. They take tables;
+:mod:`aptv2.evaluation.files` reads what `aptv2.score_keypoints` and `aptv2 score` are given.
+"""
 
 from aptv2.evaluation.keypoints import score_keypoints
 from aptv2.evaluation.pose_tracking import score_pose_tracking

@@ -13,7 +13,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -23,8 +23,9 @@ from aptv2.datasets.splits import clips_of
 from aptv2.errors import InputError
 from aptv2.evaluation.matching import AREAS, THRESHOLDS, Matches, boxes_of, find_pairs, match
 from aptv2.evaluation.oks import suppress, suppress_softly
-from aptv2.evaluation.pairing import Source, pair, species_of
+from aptv2.evaluation.pairing import over_frames_of, species_of
 from aptv2.evaluation.precision import COCO_LIMIT, draw_clips, interval, rankings
+from aptv2.evaluation.results import KeypointNumbers, KeypointScores
 from aptv2.species import family
 from aptv2.tables import PoseTable
 
@@ -34,21 +35,21 @@ _THRESHOLD_75 = 5  # position of OKS 0.75 among COCO's ten thresholds, which sta
 
 
 def score_keypoints(
-    ground_truth: Source,
-    predictions: Source,
+    truth: PoseTable,
+    found: PoseTable,
     rescore: bool = False,
     oks_nms: bool | Literal["soft"] = False,
     resamples: int = 0,
     seed: int = 0,
-) -> dict[str, Any]:
+) -> KeypointScores:
     """Score predicted keypoints against annotated ones.
 
     Parameters
     ----------
-    ground_truth, predictions
-        Tables, or files that :func:`aptv2.read_annotations` reads. Predictions belong to frames
-        by image id. They belong to species by name where they bring category names, by category
-        id otherwise. A prediction without a score counts with score 1.
+    truth, found
+        Annotated and predicted animals. Predictions belong to frames by image id. They belong to
+        species by name where they bring category names, by category id otherwise. A prediction
+        without a score counts with score 1.
     rescore
         First set each score to itself times the mean of its keypoint scores above 0.2 (0 where
         there is none).
@@ -65,20 +66,14 @@ def score_keypoints(
 
     Returns
     -------
-    dict
-        `AP`, `AP50`, `AP75`, `APM`, `APL`, `AR`, `AR50`, `AR75`, `ARM`, `ARL`: means over species,
-        from 0 to 1, NaN where undefined. `AP_all_detections` is AP without COCO's limit of 20
-        detections a frame and species. `AP_interval`, where `resamples` are asked for, holds the
-        low and the high end of AP's interval. `by_species` and `by_family` hold the same by name,
-        for the species that the ground truth has; a family's are the means over its species.
-        `pooled` holds them for all animals taken as one species, which is another number.
-        `frames_over_limit` counts the frames with more than 20 annotated animals, and a warning
-        says so.
+    KeypointScores
+        Means over species, from 0 to 1; the same by species and family, and pooled. A warning says
+        where frames hold more than the 20 animals that COCO scores.
 
     Raises
     ------
     InputError
-        Where a file is wrong, or predictions have other keypoints or frames than the ground truth.
+        If predictions have other keypoints or frames than the ground truth.
 
     Notes
     -----
@@ -87,7 +82,7 @@ def score_keypoints(
     """
     if oks_nms not in (False, True, "soft"):
         raise InputError(f'oks_nms is {oks_nms!r}; give False, True or "soft".')
-    truth, found = pair(ground_truth, predictions)
+    found = over_frames_of(truth, found)
     found = replace(found, species=_same_species(found, truth))
     return _score(truth, ranked(found, rescore, oks_nms), resamples, seed)
 
@@ -134,7 +129,7 @@ def _distinct(table: PoseTable, *, soft: bool) -> np.ndarray:
     return choose(table.frame, table.keypoints, areas, table.scores, sigmas, _DUPLICATE)
 
 
-def _score(truth: PoseTable, found: PoseTable, resamples: int, seed: int) -> dict[str, Any]:
+def _score(truth: PoseTable, found: PoseTable, resamples: int, seed: int) -> KeypointScores:
     clips = clips_of(truth) if resamples else np.zeros(len(truth.frames), np.int64)
     shown = np.concatenate([clips[truth.frame], clips[found.frame]])
     times = draw_clips(shown, resamples, seed)
@@ -154,13 +149,13 @@ def _score(truth: PoseTable, found: PoseTable, resamples: int, seed: int) -> dic
             f"{COCO_LIMIT}; see AP_all_detections.",
             stacklevel=3,
         )
-    return {
+    return KeypointScores(
         **species.summary(range(len(keys))),
-        "by_species": {name: species.summary([place]) for place, name in enumerate(names)},
-        "by_family": {name: species.summary(places) for name, places in families.items()},
-        "pooled": pooled.summary([0]),
-        "frames_over_limit": over,
-    }
+        by_species={name: species.summary([place]) for place, name in enumerate(names)},
+        by_family={name: species.summary(places) for name, places in families.items()},
+        pooled=pooled.summary([0]),
+        frames_over_limit=over,
+    )
 
 
 class _Curves:
@@ -187,26 +182,24 @@ class _Curves:
         resampled = [ranking.resampled(times) for ranking in coco]
         self.resampled = np.array(resampled).reshape(len(species), len(times))
 
-    def summary(self, places: Sequence[int]) -> dict[str, Any]:
+    def summary(self, places: Sequence[int]) -> KeypointNumbers:
         """COCO's ten numbers over some species, AP without limit, and AP's interval."""
         rows = list(places)
         precision, recall = self.precision[rows], self.recall[rows]
-        scores: dict[str, Any] = {
-            "AP": _mean(precision[:, 0]),
-            "AP50": _mean(precision[:, 0, 0]),
-            "AP75": _mean(precision[:, 0, _THRESHOLD_75]),
-            "APM": _mean(precision[:, 1]),
-            "APL": _mean(precision[:, 2]),
-            "AR": _mean(recall[:, 0]),
-            "AR50": _mean(recall[:, 0, 0]),
-            "AR75": _mean(recall[:, 0, _THRESHOLD_75]),
-            "ARM": _mean(recall[:, 1]),
-            "ARL": _mean(recall[:, 2]),
-            "AP_all_detections": _mean(self.lifted[rows, 0]),
-        }
-        if self.resampled.shape[1]:
-            scores["AP_interval"] = interval(self.resampled[rows])
-        return scores
+        return KeypointNumbers(
+            AP=_mean(precision[:, 0]),
+            AP50=_mean(precision[:, 0, 0]),
+            AP75=_mean(precision[:, 0, _THRESHOLD_75]),
+            APM=_mean(precision[:, 1]),
+            APL=_mean(precision[:, 2]),
+            AR=_mean(recall[:, 0]),
+            AR50=_mean(recall[:, 0, 0]),
+            AR75=_mean(recall[:, 0, _THRESHOLD_75]),
+            ARM=_mean(recall[:, 1]),
+            ARL=_mean(recall[:, 2]),
+            AP_all_detections=_mean(self.lifted[rows, 0]),
+            AP_interval=interval(self.resampled[rows]) if self.resampled.shape[1] else None,
+        )
 
 
 def _mean(values: np.ndarray) -> float:

@@ -3,33 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
-from aptv2.datasets import read_annotations
 from aptv2.errors import InputError
 from aptv2.species import canonical
 from aptv2.tables import PoseTable
 
-Source = PoseTable | str | Path
 
+def over_frames_of(truth: PoseTable, found: PoseTable, name: str = "The predictions") -> PoseTable:
+    """Predictions over the ground truth's frames, which they find by image id.
 
-def pair(ground_truth: Source, predictions: Source) -> tuple[PoseTable, PoseTable]:
-    """Both as tables over the ground truth's frames; predictions find theirs by image id.
+    Parameters
+    ----------
+    truth, found
+        Annotated and predicted animals.
+    name
+        What messages call the predictions: their file.
 
     Raises
     ------
     InputError
-        Where a file is wrong, or the predictions have other keypoints or unknown image ids.
+        If the predictions have other keypoints or unknown image ids.
     """
-    truth, found = _table(ground_truth), _table(predictions)
-    name = "The predictions" if isinstance(predictions, PoseTable) else str(predictions)
     if len(found.skeleton) != len(truth.skeleton):
         raise InputError(
             f"{name}: {len(found.skeleton)} keypoints an animal, but the ground truth has "
             f"{len(truth.skeleton)}; give files of the same keypoints."
         )
+    if found.frames is truth.frames:
+        return found
     row_of = {image: row for row, image in enumerate(truth.frames.ids.tolist())}
     images = found.frames.ids[found.frame].tolist()
     unknown = next((image for image in images if image not in row_of), None)
@@ -39,7 +42,7 @@ def pair(ground_truth: Source, predictions: Source) -> tuple[PoseTable, PoseTabl
             "give files that belong together."
         )
     rows = np.array([row_of[image] for image in images], np.int64)
-    return truth, replace(found, frames=truth.frames, frame=rows)
+    return replace(found, frames=truth.frames, frame=rows)
 
 
 def species_of(predictions: PoseTable, truth: PoseTable) -> np.ndarray:
@@ -54,7 +57,3 @@ def species_of(predictions: PoseTable, truth: PoseTable) -> np.ndarray:
         key: by_name.get(canonical(name), -1) for key, name in predictions.categories.items()
     }
     return np.array([translate.get(key, -1) for key in predictions.species.tolist()], np.int64)
-
-
-def _table(source: Source) -> PoseTable:
-    return source if isinstance(source, PoseTable) else read_annotations(source)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from aptv2 import boxes as box_tools
 from aptv2.errors import InputError
-from aptv2.evaluation.pairing import Source, pair
+from aptv2.evaluation.pairing import over_frames_of
+from aptv2.evaluation.results import PoseTrackingNumbers, PoseTrackingScores
 from aptv2.evaluation.tracking import check_tracks
 from aptv2.tables import PoseTable
 
@@ -17,11 +18,11 @@ _FAR = 1e6  # a cost that no pair within the tolerance has
 
 
 def score_pose_tracking(
-    ground_truth: Source,
-    predictions: Source,
+    truth: PoseTable,
+    found: PoseTable,
     minimum_score: float = 0.2,
     tolerance: float = 0.1,
-) -> dict[str, Any]:
+) -> PoseTrackingScores:
     """Score tracked keypoints against annotated ones.
 
     Every keypoint of the skeleton is tracked on its own: in each frame the annotated and the
@@ -29,9 +30,9 @@ def score_pose_tracking(
 
     Parameters
     ----------
-    ground_truth, predictions
-        Tables, or files that :func:`aptv2.read_annotations` reads, with keypoints, a box and a
-        track number for every animal. Predictions belong to frames by image id.
+    truth, found
+        Annotated and predicted animals, each with keypoints, a box and a track number. Predictions
+        belong to frames by image id.
     minimum_score
         A predicted keypoint with a score below is taken for not predicted. Every keypoint that is
         predicted but not annotated is an error, and networks give all keypoints of every animal.
@@ -40,16 +41,14 @@ def score_pose_tracking(
 
     Returns
     -------
-    dict
-        `MOTA`: the mean over keypoints (1 at best, negative where errors outnumber keypoints, NaN
-        where nothing is annotated); `missed`, `false_positives`, `id_switches` and `keypoints`
-        (annotated) as counts; `by_keypoint`: the same by name of the keypoint.
+    PoseTrackingScores
+        MOTA as the mean over keypoints, and the same by keypoint.
 
     Raises
     ------
     InputError
-        Where a file is wrong, an animal has no box or track number, a track number appears twice
-        in a frame, or predictions have other keypoints or unknown frames.
+        If an animal has no box or track number, a track number appears twice in a frame, or
+        predictions have other keypoints or unknown frames.
 
     Notes
     -----
@@ -62,7 +61,7 @@ def score_pose_tracking(
     PoseTrack ignores all keypoints. Two things that its code does are left out: to drop the last
     frame of a clip, and to count an error of either kind for frames without any animal.
     """
-    truth, found = pair(ground_truth, predictions)
+    found = over_frames_of(truth, found)
     truth = truth.with_keypoint_boxes()
     truth = truth[~np.isnan(truth.boxes).any(axis=1)]
     check_tracks(truth, "ground truth")
@@ -83,13 +82,10 @@ def score_pose_tracking(
         for keypoint in range(len(names)):
             counts[keypoint] += _follow(views, keypoint)
     by_keypoint = {name: _summary(row) for name, row in zip(names, counts, strict=True)}
-    defined = [row["MOTA"] for row in by_keypoint.values() if row["keypoints"]]
-    total = _summary(counts.sum(axis=0))
-    return {
-        **total,
-        "MOTA": float(np.mean(defined)) if defined else float("nan"),
-        "by_keypoint": by_keypoint,
-    }
+    defined = [row.MOTA for row in by_keypoint.values() if row.keypoints]
+    mean = float(np.mean(defined)) if defined else float("nan")
+    total = dict(_summary(counts.sum(axis=0))) | {"MOTA": mean}
+    return PoseTrackingScores(**total, by_keypoint=by_keypoint)
 
 
 _COUNTS = ("keypoints", "missed", "false_positives", "id_switches")
@@ -188,7 +184,7 @@ def _match(
     return pairs + [(rows[i], others[j]) for i, j in chosen if rest[i, j] <= 1]
 
 
-def _summary(counts: np.ndarray) -> dict[str, Any]:
+def _summary(counts: np.ndarray) -> PoseTrackingNumbers:
     keypoints, *errors = counts.tolist()
     mota = 1 - sum(errors) / keypoints if keypoints else float("nan")
-    return {"MOTA": mota, **dict(zip(_COUNTS, counts.tolist(), strict=True))}
+    return PoseTrackingNumbers(MOTA=mota, **dict(zip(_COUNTS, counts.tolist(), strict=True)))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from aptv2 import boxes as box_tools
 from aptv2.errors import InputError
-from aptv2.evaluation.pairing import Source, pair
+from aptv2.evaluation.pairing import over_frames_of
+from aptv2.evaluation.results import FollowedScores, SingleObjectScores
 from aptv2.evaluation.tracking import check_tracks
 from aptv2.tables import PoseTable
 
@@ -19,31 +20,28 @@ _PRECISION = 20  # pixels
 _NORMALISED = 0.2  # of the object's sides
 
 
-def score_followed(ground_truth: Source, predictions: Source) -> dict[str, Any]:
+def score_followed(truth: PoseTable, found: PoseTable) -> FollowedScores:
     """Score animals that were followed from their first boxes, one by one.
 
     Parameters
     ----------
-    ground_truth, predictions
-        Tables, or files that :func:`aptv2.read_annotations` reads, with a box and a track number
-        for every animal. A track is the same animal in both. Predictions belong to frames by
-        image id; tracks that the ground truth does not have play no part.
+    truth, found
+        Annotated and predicted animals, each with a box and a track number. A track is the same
+        animal in both. Predictions belong to frames by image id; tracks that the ground truth does
+        not have play no part.
 
     Returns
     -------
-    dict
-        The six numbers of :func:`score_single_object`: `AO`, `SR50` and `SR75` over all frames of
-        all animals together, as GOT-10k's toolkit has them; `success`, `precision` and
-        `normalised_precision` as means over animals, as OTB and LaSOT have them. `animals` and
-        `frames` (those that AO counts); `by_animal`: the same for each, by "clip/track".
+    FollowedScores
+        The numbers of :func:`score_single_object` of all animals, and of each.
 
     Raises
     ------
     InputError
-        Where a file is wrong, an animal has no box or track number, a track number appears twice
-        in a frame, predictions name unknown frames, or follow none of the animals.
+        If an animal has no box or track number, a track number appears twice in a frame,
+        predictions name unknown frames, or follow none of the animals.
     """
-    truth, found = pair(ground_truth, predictions)
+    found = over_frames_of(truth, found)
     check_tracks(truth, "ground truth")
     check_tracks(found, "predictions")
     clips, indices = truth.frames.clips[truth.frame], truth.frames.indices[truth.frame]
@@ -63,12 +61,12 @@ def score_followed(ground_truth: Source, predictions: Source) -> dict[str, Any]:
         )
         for rows in rows_of
     }
-    return {
+    return FollowedScores(
         **_summary(list(measured.values())),
-        "animals": len(measured),
-        "frames": len(truth) - len(measured),
-        "by_animal": {name: _summary([one]) for name, one in measured.items()},
-    }
+        animals=len(measured),
+        frames=len(truth) - len(measured),
+        by_animal={name: _summary([one]) for name, one in measured.items()},
+    )
 
 
 def score_single_object(
@@ -76,7 +74,7 @@ def score_single_object(
     predictions: ArrayLike,
     absent: ArrayLike | None = None,
     size: tuple[int, int] | None = None,
-) -> dict[str, float]:
+) -> SingleObjectScores:
     """Score one object followed from its first box through one clip.
 
     Parameters
@@ -90,17 +88,8 @@ def score_single_object(
 
     Returns
     -------
-    dict
+    SingleObjectScores
         From 0 to 1, NaN where no frame counts.
-
-        `AO`, `SR50`, `SR75`: the mean overlap (IoU), and the share of frames with an overlap above
-        0.5 and 0.75; the first frame does not count (GOT-10k; Huang et al., TPAMI 2021).
-        `success`: area under the success plot, which is the mean over the thresholds 0, 0.05, …, 1
-        of the share of frames with an overlap above; a perfect one is 20/21 (OTB; Wu et al.,
-        TPAMI 2015).
-        `precision`: share of frames whose centre is at most 20 px off (OTB).
-        `normalised_precision`: share of frames whose centre is off by at most 0.2, in units of
-        the object's width and height (LaSOT; Fan et al., CVPR 2019; Müller et al., ECCV 2018).
 
     Raises
     ------
@@ -173,17 +162,17 @@ def _confined(boxes: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     return np.concatenate([corners, np.clip(boxes[:, 2:], 0, limits - corners)], axis=1)
 
 
-def _summary(objects: Sequence[_Measured]) -> dict[str, float]:
+def _summary(objects: Sequence[_Measured]) -> SingleObjectScores:
     confined = np.concatenate([np.empty(0), *(one.confined for one in objects)])
     seen = [one for one in objects if len(one.overlaps)]
-    return {
-        "AO": _mean(confined),
-        "SR50": _mean(confined > 0.5),
-        "SR75": _mean(confined > 0.75),
-        "success": _mean([(one.overlaps[:, None] > _SUCCESS).mean() for one in seen]),
-        "precision": _mean([(one.errors <= _PRECISION).mean() for one in seen]),
-        "normalised_precision": _mean([(one.normalised <= _NORMALISED).mean() for one in seen]),
-    }
+    return SingleObjectScores(
+        AO=_mean(confined),
+        SR50=_mean(confined > 0.5),
+        SR75=_mean(confined > 0.75),
+        success=_mean([(one.overlaps[:, None] > _SUCCESS).mean() for one in seen]),
+        precision=_mean([(one.errors <= _PRECISION).mean() for one in seen]),
+        normalised_precision=_mean([(one.normalised <= _NORMALISED).mean() for one in seen]),
+    )
 
 
 def _mean(values: ArrayLike) -> float:

@@ -12,38 +12,34 @@ import numpy as np
 
 from aptv2 import boxes as box_tools
 from aptv2.errors import InputError
-from aptv2.evaluation.pairing import Source, pair, species_of
+from aptv2.evaluation.pairing import over_frames_of, species_of
+from aptv2.evaluation.results import TrackingScores, TrackNumbers
 from aptv2.tables import PoseTable
 
 
-def score_tracking(ground_truth: Source, predictions: Source) -> dict[str, Any]:
+def score_tracking(truth: PoseTable, found: PoseTable) -> TrackingScores:
     """Score tracked boxes against annotated ones, over all clips of the ground truth.
 
     Parameters
     ----------
-    ground_truth, predictions
-        Tables, or files that :func:`aptv2.read_annotations` reads, with a box and a track number
-        for every animal. Predictions belong to frames by image id; frames without a clip are
-        taken as one clip.
+    truth, found
+        Annotated and predicted animals, each with a box and a track number. Predictions belong to
+        frames by image id; frames without a clip are taken as one clip.
 
     Returns
     -------
-    dict
-        `HOTA`, `DetA`, `AssA`, `LocA` (means over the overlaps 0.05 to 0.95), `IDF1`, `MOTA` (at
-        an overlap of 0.5; MOTA is negative where errors outnumber animals), NaN where the ground
-        truth has no animal; `id_switches`, `false_positives`, `missed` (at 0.5) as counts;
-        `by_clip`: the same by clip number, for clips with an animal. Clips are joined as TrackEval
-        joins sequences: by their counts, so a long clip weighs more. Species play no part in
-        these; `by_species`, where both tables name species, has the same numbers for the animals
-        of each, by name.
+    TrackingScores
+        Numbers of all clips together, and by clip and species. Clips are joined as TrackEval joins
+        sequences: by their counts, so a long clip weighs more. Species play no part but in
+        `by_species`.
 
     Raises
     ------
     InputError
-        Where a file is wrong, an animal has no box or track number, a track number appears twice
-        in a frame, predictions name unknown frames, or TrackEval is not installed.
+        If an animal has no box or track number, a track number appears twice in a frame,
+        predictions name unknown frames, or TrackEval is not installed.
     """
-    truth, found = pair(ground_truth, predictions)
+    found = over_frames_of(truth, found)
     check_tracks(truth, "ground truth")
     check_tracks(found, "predictions")
     whole, by_clip = _score(truth, found)
@@ -53,10 +49,10 @@ def score_tracking(ground_truth: Source, predictions: Source) -> dict[str, Any]:
         for key in np.unique(truth.species[truth.species != -1]).tolist():
             name = truth.categories.get(key, str(key))
             by_species[name], _ = _score(truth[truth.species == key], found[species == key])
-    return {**whole, "by_clip": by_clip, "by_species": by_species}
+    return TrackingScores(**whole, by_clip=by_clip, by_species=by_species)
 
 
-def _score(truth: PoseTable, found: PoseTable) -> tuple[dict[str, Any], dict[int, dict[str, Any]]]:
+def _score(truth: PoseTable, found: PoseTable) -> tuple[TrackNumbers, dict[int, TrackNumbers]]:
     """Scores of all clips together, and by clip."""
     metrics = _metrics()
     clips = truth.frames.clips
@@ -122,15 +118,15 @@ def _sequence(truth: PoseTable, found: PoseTable) -> dict[str, Any]:
     }
 
 
-def _summary(results: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def _summary(results: dict[str, dict[str, Any]]) -> TrackNumbers:
     """The numbers that are reported, from TrackEval's."""
     hota, clear, identity = (results.get(name, {}) for name in ("HOTA", "CLEAR", "Identity"))
     animals = clear.get("CLR_TP", 0) + clear.get("CLR_FN", 0)
     values = {name: hota.get(name, 0.0) for name in ("HOTA", "DetA", "AssA", "LocA")}
     values |= {"IDF1": identity.get("IDF1", 0.0), "MOTA": clear.get("MOTA", 0.0)}
-    return {
+    return TrackNumbers(
         **{name: float(np.mean(v)) if animals else float("nan") for name, v in values.items()},
-        "id_switches": int(clear.get("IDSW", 0)),
-        "false_positives": int(clear.get("CLR_FP", 0)),
-        "missed": int(clear.get("CLR_FN", 0)),
-    }
+        id_switches=int(clear.get("IDSW", 0)),
+        false_positives=int(clear.get("CLR_FP", 0)),
+        missed=int(clear.get("CLR_FN", 0)),
+    )

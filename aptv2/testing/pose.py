@@ -13,12 +13,14 @@ import numpy as np
 from aptv2.datasets.splits import DIFFICULTIES, Subset, difficulty_of, subset
 from aptv2.errors import InputError
 from aptv2.evaluation.keypoints import ranked, score_keypoints
+from aptv2.evaluation.results import KeypointScores
 from aptv2.export import write_coco_results
 from aptv2.files import write_json
 from aptv2.locks import held
 from aptv2.models.pose.base import PoseModel
 from aptv2.tables import PoseTable
 from aptv2.testing.boxes import annotated_boxes, given_boxes
+from aptv2.testing.reports import PoseReport
 from aptv2.testing.resumable import predict_in_chunks
 
 RESULTS, REPORT, CHUNKS = "predictions.json", "report.json", "chunks"
@@ -38,7 +40,7 @@ def score_pose_model(
     seed: int = 0,
     about: dict[str, Any] | None = None,
     progress: bool = False,
-) -> dict[str, Any]:
+) -> PoseReport:
     """Pose the animals of a split and score the poses; by default as the official test does.
 
     Parameters
@@ -66,9 +68,8 @@ def score_pose_model(
 
     Returns
     -------
-    dict
-        `settings`, `animals`, `frames`, and `scores`: those of :func:`aptv2.score_keypoints` under
-        `all`, and under `easy` and `hard` where the images lie in folders of these names.
+    PoseReport
+        Scores of all animals and, where the data tells them apart, of easy and hard ones.
 
     Raises
     ------
@@ -92,15 +93,15 @@ def score_pose_model(
             progress=progress,
         )
         found = official_results(poses, targets.scores, oks_nms)
-        report = {
-            "settings": {
+        report = PoseReport(
+            settings={
                 **(about or {}),
                 "boxes": "annotated" if boxes is None else str(boxes),
                 **settings_of(model, flip, oks_nms, resamples, seed),
             },
             **counts_of(truth, found),
-            "scores": scores_by_part(truth, found, resamples, seed),
-        }
+            scores=scores_by_part(truth, found, resamples, seed),
+        )
         finish(folder, found, report)
     return report
 
@@ -137,8 +138,8 @@ def counts_of(truth: PoseTable, found: PoseTable) -> dict[str, int]:
     }
 
 
-def finish(folder: Path, found: PoseTable, report: dict[str, Any]) -> None:
-    """Write the results and the report of a test, and drop what it would have gone on from."""
+def finish(folder: Path, found: PoseTable, report: PoseReport) -> None:
+    """Write the results and the report of a test, and drop what it would have resumed from."""
     write_coco_results(found, folder / RESULTS)
     write_json(folder / REPORT, report)
     shutil.rmtree(folder / CHUNKS)
@@ -160,7 +161,7 @@ def parts_of(truth: PoseTable) -> list[Subset]:
 
 def scores_by_part(
     truth: PoseTable, found: PoseTable, resamples: int, seed: int
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, KeypointScores]:
     """:func:`aptv2.score_keypoints` of :func:`parts_of` the animals."""
     return {
         name: score_keypoints(

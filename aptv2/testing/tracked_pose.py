@@ -28,6 +28,7 @@ from aptv2.testing.pose import (
     scores_by_part,
     settings_of,
 )
+from aptv2.testing.reports import TrackedPoseReport, TrackScores
 from aptv2.testing.resumable import predict_in_chunks
 
 TRACKS = "tracks.json"
@@ -47,7 +48,7 @@ def score_tracked_poses(
     seed: int = 0,
     about: dict[str, Any] | None = None,
     progress: bool = False,
-) -> dict[str, Any]:
+) -> TrackedPoseReport:
     """Follow the animals of a split from their first boxes, pose them there, and score all of it.
 
     Parameters
@@ -68,20 +69,8 @@ def score_tracked_poses(
 
     Returns
     -------
-    dict
-        `settings`, `animals`, `frames`, and scores by `all`, and by `easy` and `hard` where the
-        images lie in folders of these names.
-
-        `scores`: :func:`aptv2.score_keypoints` on tracked boxes. Every animal that is annotated in
-        a frame is posed there in the box that its tracker gives, whether that holds it for lost or
-        not: the APTv2 paper's, which gives every animal a box in every frame.
-        `true_boxes`: the same animals in their annotated boxes.
-        `reported`: what the tracker stands for. Animals that it holds for lost are left out, and
-        those that it goes on to report after their annotations end count as false.
-        `tracking`: :func:`aptv2.evaluation.score_followed` of every box, lost or not;
-        :func:`aptv2.score_tracking`, and as `joint_MOTA` that of
-        :func:`aptv2.evaluation.score_pose_tracking`, of the reported ones; `lost`, the share of
-        annotated animals after their first boxes that the tracker holds for lost.
+    TrackedPoseReport
+        Scores of poses on tracked and on annotated boxes, and of the tracks.
 
     Raises
     ------
@@ -128,25 +117,27 @@ def score_tracked_poses(
         keypoints = followed.keypoints.copy()
         keypoints[annotated] = posed.keypoints
         tracks = replace(followed, keypoints=keypoints)
-        report = {
-            "settings": {
+        scores = {
+            name: scores_by_part(truth, found, resamples, seed) for name, found in results.items()
+        }
+        report = TrackedPoseReport(
+            settings={
                 **(about or {}),
                 "boxes": "tracked",
                 **settings_of(model, flip, oks_nms, resamples, seed),
             },
             **counts_of(truth, results["scores"]),
-            **{
-                name: scores_by_part(truth, found, resamples, seed)
-                for name, found in results.items()
-            },
-            "tracking": {name: score_tracks(truth, tracks, name) for name in parts_of(truth)},
-        }
+            scores=scores["scores"],
+            true_boxes=scores["true_boxes"],
+            reported=scores["reported"],
+            tracking={name: score_tracks(truth, tracks, name) for name in parts_of(truth)},
+        )
         write_coco(tracks, folder / TRACKS)
         finish(folder, results["scores"], report)
     return report
 
 
-def score_tracks(truth: PoseTable, followed: PoseTable, part: Subset = "all") -> dict[str, Any]:
+def score_tracks(truth: PoseTable, followed: PoseTable, part: Subset = "all") -> TrackScores:
     """Scores of what :func:`aptv2.testing.follow.follow_annotated` gave, as reported here.
 
     Parameters
@@ -164,14 +155,13 @@ def score_tracks(truth: PoseTable, followed: PoseTable, part: Subset = "all") ->
     reported = tracks[tracks.scores >= LOST]
     single, many = score_followed(boxed, tracks), score_tracking(boxed, reported)
     given = on_annotated(tracks, boxed)
-    scores = {
+    posed = bool((tracks.num_keypoints > 0).any())
+    return TrackScores(
         **{name: value for name, value in single.items() if name != "by_animal"},
         **{name: value for name, value in many.items() if name != "by_clip"},
-        "lost": float((given.scores < LOST).sum() / max(1, single["frames"])),
-    }
-    if (tracks.num_keypoints > 0).any():
-        scores["joint_MOTA"] = score_pose_tracking(boxed, reported)["MOTA"]
-    return scores
+        lost=float((given.scores < LOST).sum() / max(1, single.frames)),
+        joint_MOTA=score_pose_tracking(boxed, reported).MOTA if posed else None,
+    )
 
 
 def _among(found: PoseTable, targets: PoseTable) -> np.ndarray:

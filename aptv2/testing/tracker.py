@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from aptv2.export.folders import refuse_used
 from aptv2.export.got10k import write_got10k_results
 from aptv2.tables import PoseTable
 from aptv2.testing.follow import Follower, follow_annotated
+from aptv2.testing.reports import TrackerReport
 
 
 def read_clips(data: str | Path, split: str = "val") -> PoseTable:
@@ -33,7 +33,7 @@ def read_clips(data: str | Path, split: str = "val") -> PoseTable:
 
 def score_boxes(
     tracker: Follower, truth: PoseTable, output: str | Path, *, progress: bool = False
-) -> dict[str, Any]:
+) -> TrackerReport:
     """Follow the animal of every clip, write GOT-10k's result folders and score the boxes.
 
     Parameters
@@ -50,9 +50,8 @@ def score_boxes(
 
     Returns
     -------
-    dict
-        :func:`aptv2.evaluation.score_followed`, NaN and 0 `frames` where first boxes are all that
-        is known, and `fps`: followed frames a second, without the reading of images.
+    TrackerReport
+        Scores of the boxes, and the tracker's speed.
 
     Raises
     ------
@@ -72,4 +71,4 @@ def score_boxes(
     seconds = np.zeros(len(truth.frames))
     followed = follow_annotated(truth, tracker, progress, seconds.__setitem__)
     write_got10k_results(followed, output, seconds)
-    return {**score_followed(truth, followed), "fps": len(seconds) / seconds.sum()}
+    return TrackerReport(**score_followed(truth, followed), fps=len(seconds) / seconds.sum())

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from aptv2.benchmarks.cells import Entry, Part, Table
-from aptv2.benchmarks.store import FAILED, is_miniature, read_plan
+from aptv2.benchmarks.results import FAILED
+from aptv2.benchmarks.store import is_miniature, read_plan
 from aptv2.benchmarks.tracks.registry import TRACKS
 
 
