@@ -114,7 +114,9 @@ def follow_boxes(
     start = time.monotonic()
     followed = follow_annotated(truth.with_keypoint_boxes(), tracker, progress=True)
     seconds = time.monotonic() - start
-    tracking = {part: score_tracks(truth, followed, part) for part in parts_of(truth)}
+    tracking: dict[str, Mapping[str, Any]] = {
+        part: score_tracks(truth, followed, part) for part in parts_of(truth)
+    }
     boxes = on_annotated(followed, annotated_boxes(truth))
     return _write(folder, boxes, fingerprint, seconds, tracking)
 

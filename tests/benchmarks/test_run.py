@@ -176,10 +176,8 @@ def test_boxes_that_are_not_perfect(options: Make, tmp_path: Path) -> None:
     ):
         results = done("supervised", options(plan=Plan(boxes=boxes), **only))
         result = results[f"supervised/res50-in1k+{name}"]
-        if boxes == "detector" and result["status"] == "failed":
-            assert "no box is in a clip" in result["error"]
-        else:
-            assert result["status"] == "done"
+        nothing = boxes == "detector" and "no box is in a clip" in (result["error"] or "")
+        assert result["status"] == "done" or nothing
     made = options().results / "boxes" / "jitter0.1-seed0" / "boxes.json"
     given.write_bytes(made.read_bytes())
     results = done("supervised", options(plan=Plan(boxes=str(given)), **only))
