@@ -43,7 +43,7 @@ def gaussian_heatmaps(keypoints: Tensor, size: tuple[int, int], sigma: float) ->
 def heatmap_targets(
     keypoints: Tensor, visible: Tensor, size: tuple[int, int], sigma: float = 2.0, udp: bool = True
 ) -> tuple[Tensor, Tensor]:
-    """What the benchmark's networks are trained towards, and how much each keypoint counts.
+    """Target heatmaps of the benchmark's networks, and the weight of each keypoint.
 
     A Gaussian with peak 1, cut to a square of 3 sigma around the keypoint's pixel. Its peak lies on
     the keypoint (UDP, Huang et al., CVPR 2020) or on that pixel (MSRA, Xiao et al., ECCV 2018). As
@@ -296,7 +296,7 @@ def _smooth(windows: Tensor, kernel: int) -> Tensor:
 
 
 def _inside(keypoints: Tensor, heatmaps: Tensor, last: int) -> Tensor:
-    """Whether peaks (N, K) are beyond the first two and before the `last` rows and columns."""
+    """True if peaks (N, K) are beyond the first two and before the `last` rows and columns."""
     x, y = keypoints[..., 0], keypoints[..., 1]
     height, width = heatmaps.shape[2:]
     return (x > 1) & (x < width - last) & (y > 1) & (y < height - last)

@@ -220,7 +220,7 @@ def _shrink(
 def _fixed_point_grid(
     matrix: np.ndarray, size: tuple[int, int], frame_width: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Where each crop pixel lies in the frame, rounded as `warpAffine` of OpenCV 4 rounds.
+    """Place of each crop pixel in the frame, rounded as `warpAffine` of OpenCV 4 rounds.
 
     Starts of rows and steps along them are rounded to 1/1024 pixel, their sums down to 1/32.
     A mirrored crop is rounded as a crop of the mirrored frame would be.

@@ -31,7 +31,7 @@ class Skeleton:
         Keypoints of the front half of the body, for half-body augmentation.
     pairs
         Left and right twins (0-based), which a mirrored image swaps. Empty means those that the
-        names tell: `left_x` and `right_x`, `l_x` and `r_x`, or `xL` and `xR`, in any case.
+        names give: `left_x` and `right_x`, `l_x` and `r_x`, or `xL` and `xR`, in any case.
 
     Raises
     ------
@@ -86,7 +86,7 @@ class Skeleton:
 
 
 def pairs_by_name(names: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
-    """Left-right pairs that names tell, such as `left_x` and `right_x`, `l_x` and `r_x`, `xL` and
+    """Left-right pairs that names give, such as `left_x` and `right_x`, `l_x` and `r_x`, `xL` and
     `xR`, in any case.
     """
     index = {name.lower(): i for i, name in enumerate(names)}

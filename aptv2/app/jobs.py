@@ -31,7 +31,7 @@ class Job:
         self.done = 0
         self.total: int | None = None
         self.error = ""  # one sentence, where it failed
-        self._begun = 0.0
+        self._started = 0.0
         self._cancel = threading.Event()
 
     @property
@@ -49,7 +49,7 @@ class Job:
         """Do the work; how it went is in `state` and `error`."""
         if self._cancel.is_set():
             return
-        self.state, self._begun = "running", time.monotonic()
+        self.state, self._started = "running", time.monotonic()
         try:
             self._work(self._report)
             self.state = "done"
@@ -62,7 +62,7 @@ class Job:
 
     def describe(self) -> dict[str, Any]:
         """Its state, for the page."""
-        seconds = time.monotonic() - self._begun if self.state == "running" else 0.0
+        seconds = time.monotonic() - self._started if self.state == "running" else 0.0
         return {
             "title": self.title,
             "state": self.state,

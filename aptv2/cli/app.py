@@ -50,4 +50,4 @@ def need_app() -> None:
     from aptv2.errors import InputError
 
     if find_spec("starlette") is None or find_spec("uvicorn") is None:
-        raise InputError("the page needs the extra 'app'; run pip install 'aptv2[app]'")
+        raise InputError("the page needs the extra 'app'; run pip install 'aptv2[app]'.")

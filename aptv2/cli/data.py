@@ -26,7 +26,7 @@ def check(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")] = False,
 ) -> None:
-    """Tell what a data set holds, what is missing and what is wrong in it.
+    """Report what a data set holds, what is missing and what is wrong in it.
 
     Exit code: 0 usable as it is, 1 where animals, images or splits would be lost, 2 bad input.
 
@@ -158,8 +158,8 @@ def split(
     counts = write_splits(
         source, output, seed=seed, leave_out=leave_out, clips=clips, animals=animals
     )
-    told = ", ".join(f"{name} {count:,}" for name, count in counts.items())
-    typer.echo(f"Written: {output} (animals: {told})")
+    summary = ", ".join(f"{name} {count:,}" for name, count in counts.items())
+    typer.echo(f"Written: {output} (animals: {summary})")
 
 
 @data.command()

@@ -29,7 +29,7 @@ def track(
         typer.Option(help="Network that follows --boxes: lite, vittrack_b, vitposetrack_b, …"),
     ] = "lite",
     tracker_weights: Annotated[
-        Path | None, typer.Option(help="Its weights file.", show_default="those that are here")
+        Path | None, typer.Option(help="Its weights file.", show_default="found locally")
     ] = None,
     pose: Annotated[
         str,
@@ -39,7 +39,7 @@ def track(
         ),
     ] = "lite",
     pose_weights: Annotated[
-        Path | None, typer.Option(help="Its weights file.", show_default="those that are here")
+        Path | None, typer.Option(help="Its weights file.", show_default="found locally")
     ] = None,
     fps: Annotated[
         float, typer.Option(help="Frames per second of folders of images.", show_default=True)

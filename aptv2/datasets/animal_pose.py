@@ -61,7 +61,7 @@ _PLACES = {
 
 
 def is_animal_pose(document: Any) -> bool:
-    """Whether parsed JSON looks like Animal-Pose's own file."""
+    """True if parsed JSON looks like Animal-Pose's own file."""
     return (
         isinstance(document, dict)
         and isinstance(document.get("images"), dict)

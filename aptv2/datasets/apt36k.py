@@ -24,7 +24,7 @@ _READINGS = ("gbk", "cp437", "cp866", "cp850", "cp1252", "utf-8")
 
 
 def is_apt36k(document: Any) -> bool:
-    """Whether parsed JSON looks like APT-36K's annotation file."""
+    """True if parsed JSON looks like APT-36K's annotation file."""
     if not is_coco(document) or not isinstance(document["images"], list):
         return False
     first = document["images"][0] if document["images"] else None

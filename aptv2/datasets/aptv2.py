@@ -68,7 +68,7 @@ def annotation_files(root: str | Path) -> dict[str, Path]:
 
 
 def is_aptv2_root(folder: Path) -> bool:
-    """Whether a folder is an APTv2 release, or holds one as `APTv2` or as its only folder."""
+    """True if a folder is an APTv2 release, or holds one as `APTv2` or as its only folder."""
     return release_folder(folder) is not None
 
 

@@ -15,7 +15,7 @@ from aptv2.tables import Frames, PoseTable
 
 
 def is_coco_results(document: Any) -> bool:
-    """Whether parsed JSON looks like COCO keypoint results."""
+    """True if parsed JSON looks like COCO keypoint results."""
     return isinstance(document, list)
 
 

@@ -23,7 +23,7 @@ from aptv2.tables import PoseTable
 
 
 def is_got10k(folder: Path) -> bool:
-    """Whether a folder is a GOT-10k clip, or holds some or splits of some."""
+    """True if a folder is a GOT-10k clip, or holds some or splits of some."""
     return bool(_clip_folders(folder))
 
 

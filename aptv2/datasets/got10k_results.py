@@ -20,7 +20,7 @@ from aptv2.tables import PoseTable
 
 
 def is_got10k_results(path: Path) -> bool:
-    """Whether a folder holds results of GOT-10k's layout."""
+    """True if a folder holds results of GOT-10k's layout."""
     return path.is_dir() and any(
         is_file(folder / f"{folder.name}_001.txt") for folder in subfolders(path)
     )
@@ -91,7 +91,7 @@ def clip_names(table: PoseTable) -> dict[int, str]:
         name = inner[-1] if inner else Path(table.root or ".").resolve().name
         if name in names.values():
             raise InputError(
-                f"{table.root}: two clips are called {name}, which GOT-10k's results cannot tell "
+                f"{table.root}: two clips are called {name}, which GOT-10k's results cannot keep "
                 "apart; give one split at a time."
             )
         names[clip] = name

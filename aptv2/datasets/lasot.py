@@ -16,7 +16,7 @@ from aptv2.tables import PoseTable
 
 
 def is_lasot(folder: Path) -> bool:
-    """Whether a folder is a LaSOT clip, or holds some or folders of some."""
+    """True if a folder is a LaSOT clip, or holds some or folders of some."""
     return bool(_clip_folders(folder))
 
 

@@ -126,9 +126,9 @@ def _with_image_sizes(table: PoseTable, path: str | Path) -> PoseTable:
         return table
     shown = np.unique(table.frame)
     known = (frames.clips[shown] != -1) & (frames.sizes[shown] > 0).all(axis=1)
-    _, firsts = np.unique(frames.clips[shown[known]], return_index=True)
+    _, first_rows = np.unique(frames.clips[shown[known]], return_index=True)
     sizes, wrong = frames.sizes.copy(), 0
-    for frame in shown[known][firsts].tolist():
+    for frame in shown[known][first_rows].tolist():
         with contextlib.suppress(InputError):  # a missing image is reported when it is needed
             found = image_size(root / frames.names[frame])
             same = (frames.clips == frames.clips[frame]) & (

@@ -45,7 +45,7 @@ def subset(table: PoseTable, which: Subset) -> PoseTable:
     Raises
     ------
     InputError
-        Where easy or hard ones are asked for and the file names do not tell them apart.
+        Where easy or hard ones are asked for and the file names do not distinguish them.
     """
     if which == "all":
         return table

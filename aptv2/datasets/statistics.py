@@ -1,4 +1,4 @@
-"""What a data set holds, in numbers: who, how many, how crowded, how it moves.
+"""Statistics of a data set: species, counts, crowding, motion.
 
 The counts are those of the APTv2 paper's figures; motion, overlap of neighbouring frames and
 aspect ratio are those of the APT-36K paper.
@@ -22,7 +22,7 @@ QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 
 @dataclass(frozen=True)
 class Totals:
-    """How much there is. `frames` have an animal; `empty_frames` have none."""
+    """Counts of a data set. `frames` have an animal; `empty_frames` have none."""
 
     frames: int
     empty_frames: int
@@ -37,7 +37,7 @@ class Totals:
 
 @dataclass(frozen=True)
 class SpeciesCount:
-    """How much there is of one species; `easy` and `hard` are instances, of `instances` in all."""
+    """Counts of one species; `easy` and `hard` are instances, of `instances` in all."""
 
     name: str
     family: str
@@ -77,7 +77,7 @@ class Histogram:
 
 @dataclass(frozen=True)
 class KeypointMotion:
-    """How far keypoints move from a frame to the next, as a share of the animal's size.
+    """Motion of keypoints from a frame to the next, as a share of the animal's size.
 
     The size is the square root of the box's area, the mean of both frames, so that a near and
     a far animal count alike.

@@ -16,7 +16,7 @@ from aptv2.tables import PoseTable
 
 
 def is_trackingnet(folder: Path) -> bool:
-    """Whether a folder is a chunk of TrackingNet or holds some."""
+    """True if a folder is a chunk of TrackingNet or holds some."""
     return bool(_chunks(folder))
 
 

@@ -39,7 +39,7 @@ class Pairs(NamedTuple):
 
 @dataclass(frozen=True)
 class Matches:
-    """What became of N animals and M predictions; A ranges of area, T thresholds.
+    """Outcome of N animals and M predictions; A ranges of area, T thresholds.
 
     Parameters
     ----------

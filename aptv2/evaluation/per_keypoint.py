@@ -1,4 +1,4 @@
-"""Where poses are wrong: by keypoint, by the time since a track began, and by the score asked for.
+"""Errors of poses by keypoint, by the time since a track began, and by the score asked for.
 
 Everything here is in terms of object keypoint similarity (OKS), as AP is: an animal's OKS is the
 mean over its labelled keypoints of exp(-d² / (2 area (2 sigma)²)), of which each keypoint has its

@@ -103,7 +103,7 @@ def rankings(
 
 
 def draw_clips(clips: np.ndarray, resamples: int, seed: int) -> np.ndarray:
-    """How often each clip is drawn, int64 (R, C): of those that occur in `clips`, as many as are.
+    """Draws of each clip, int64 (R, C): of those that occur in `clips`, as many as there are.
 
     Parameters
     ----------

@@ -88,7 +88,7 @@ def read_boxes(path: str | Path, width: int, height: int) -> FirstBoxes:
             )
         rows.append((frame, box, track))
     if not rows:
-        raise InputError(f"{path}: holds no boxes; add a line for each animal to follow")
+        raise InputError(f"{path}: holds no boxes; add a line for each animal to follow.")
     rows.sort(key=lambda row: row[0])
     frames, boxes, tracks = zip(*rows, strict=True)
     return FirstBoxes(
@@ -142,7 +142,7 @@ def _read_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
         if path.stat().st_size > MAX_BYTES:
             raise InputError(
                 f"{path}: is larger than {MAX_BYTES >> 20} MiB; list each animal once, where it "
-                "first appears"
+                "first appears."
             )
         # Spreadsheets put a byte order mark in front, which utf-8-sig takes off.
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -162,7 +162,7 @@ def _read_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: is not a CSV text file ({error})") from error
+        raise InputError(f"{path}: is not a CSV text file ({error}).") from error
 
 
 def _check_columns(path: Path, columns: Sequence[str]) -> None:
@@ -171,15 +171,15 @@ def _check_columns(path: Path, columns: Sequence[str]) -> None:
     known = (*REQUIRED_COLUMNS, TRACK_COLUMN)
     for column in columns:
         if columns.count(column) > 1 and column in known:
-            raise InputError(f"{path}: the column '{column}' is there twice")
+            raise InputError(f"{path}: the column '{column}' appears twice.")
     others = [column for column in columns if column not in known]
     for column in known:
         # Near a name that is missing: a misspelling, even of the optional column.
         near = get_close_matches(column, others, 1, _NEAR) if column not in columns else []
         if near:
-            raise InputError(f"{path}: rename the column '{near[0]}' to '{column}'")
+            raise InputError(f"{path}: rename the column '{near[0]}' to '{column}'.")
         if column in REQUIRED_COLUMNS and column not in columns:
             raise InputError(
                 f"{path}: the column '{column}' is missing; the first line must be {_HEADER}, "
-                "separated by commas"
+                "separated by commas."
             )

@@ -61,7 +61,7 @@ def _photograph() -> np.ndarray:
             return read_image(file)
     raise InputError(
         "the demo clip is made of a photograph that scikit-image ships: "
-        "pip install 'aptv2[demo]', or use a video of your own"
+        "pip install 'aptv2[demo]', or use a video of your own."
     )
 
 

@@ -25,7 +25,7 @@ ends the work; :class:`Stop` does as Ctrl-C does."""
 
 
 class Stop(Exception):
-    """What a report raises to stop the work; what was done is kept, to go on from later."""
+    """Exception of a report that stops the work; finished work is kept and can be resumed."""
 
 
 class _Speed(ProgressColumn):
@@ -48,7 +48,7 @@ def progress_bar(
     done
         Frames that were done before.
     shown
-        Whether to show anything; or a function that is told instead.
+        Whether to show anything; or a function that is called instead.
     """
     if callable(shown):
         yield lambda frames: shown(frames, total)

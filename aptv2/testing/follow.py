@@ -19,7 +19,7 @@ from aptv2.tables import PoseTable
 
 
 class Follower(Protocol):
-    """What is needed of a tracker here: :func:`aptv2.load_tracker` gives such."""
+    """Protocol of a tracker as :func:`aptv2.load_tracker` gives it."""
 
     def start(self, frame: np.ndarray, boxes: np.ndarray) -> None:
         """Begin with animals at boxes (N, 4) xywh."""
@@ -50,7 +50,7 @@ def follow_annotated(
     tracker
         The tracker.
     progress
-        Show a bar on stderr; or a function that is told instead.
+        Show a bar on stderr; or a function that is called instead.
     on_frame
         Called with each followed frame's row and the seconds that the tracker took for it.
 
@@ -77,16 +77,16 @@ def follow_annotated(
     """
     if truth.root is None:
         raise InputError("The annotations do not say where their images are; put them beside.")
-    firsts = _first_rows(truth)
+    first_rows = _first_rows(truth)
     clips = clips_of(truth)
     work = [
-        _frames_of(truth, np.flatnonzero(clips == clip), firsts)
-        for clip in np.unique(clips[truth.frame[firsts]]).tolist()
+        _frames_of(truth, np.flatnonzero(clips == clip), first_rows)
+        for clip in np.unique(clips[truth.frame[first_rows]]).tolist()
     ]
     parts = [_Found(np.empty(0, int), np.empty(0, int), np.empty((0, 4)), np.empty(0), 0.0)]
     with progress_bar("tracking", sum(map(len, work)), 0, progress) as show:
         for frames in work:
-            for found in _follow(truth, tracker, frames, firsts):
+            for found in _follow(truth, tracker, frames, first_rows):
                 parts.append(found)
                 show(len(parts) - 1)
                 if on_frame is not None:
@@ -180,20 +180,20 @@ def _first_rows(truth: PoseTable) -> np.ndarray:
     return rows[np.append(True, ~same_track)[: len(rows)]]
 
 
-def _frames_of(truth: PoseTable, clip: np.ndarray, firsts: np.ndarray) -> np.ndarray:
+def _frames_of(truth: PoseTable, clip: np.ndarray, first_rows: np.ndarray) -> np.ndarray:
     """The frames (rows) of a clip in their order, from that of the first animal on."""
     frames = clip[np.argsort(truth.frames.indices[clip], kind="stable")]
-    begin = np.flatnonzero(np.isin(frames, truth.frame[firsts]))[0]
+    begin = np.flatnonzero(np.isin(frames, truth.frame[first_rows]))[0]
     return frames[begin:]
 
 
 def _follow(
-    truth: PoseTable, tracker: Follower, frames: np.ndarray, firsts: np.ndarray
+    truth: PoseTable, tracker: Follower, frames: np.ndarray, first_rows: np.ndarray
 ) -> Iterator[_Found]:
     """Follow the animals of one clip."""
     animals = np.empty(0, np.int64)
     for frame, image in zip(frames.tolist(), _images(truth, frames), strict=True):
-        new = firsts[truth.frame[firsts] == frame]
+        new = first_rows[truth.frame[first_rows] == frame]
         boxes, scores = np.empty((0, 4)), np.empty(0)
         began = time.perf_counter()
         try:

@@ -1,9 +1,9 @@
 """Poses of a whole data set: on several devices, and resumable at any moment.
 
 The animals are worked on in chunks of whole clips. A chunk's keypoints are one file, written in one
-step, so a run that was killed goes on with the chunks that are missing. Chunks depend on the table
+step, so a run that was killed resumes with the missing chunks. Chunks depend on the table
 alone, and a batch never holds animals of two: however many devices there were and however often a
-run was begun again, the poses are the same.
+run was restarted, the poses are the same.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _ANIMALS = 128  # in a chunk, until the clip that it began is through
 
 
 class OtherRunError(InputError):
-    """What lies in the folder was begun with other weights, data or settings."""
+    """The run in the folder was started with other weights, data or settings."""
 
 
 def predict_in_chunks(
@@ -126,7 +126,7 @@ def _chunks(table: PoseTable) -> list[np.ndarray]:
 
 
 def _settings(model: PoseModel, table: PoseTable, flip: bool) -> dict[str, Any]:
-    """What has to be the same when a run goes on, by the name that the user knows it by."""
+    """Settings that a resumed run must share, by the name that the user knows."""
     weights = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
         weights.update(name.encode())
@@ -148,15 +148,15 @@ def _open(folder: Path, settings: dict[str, Any], resume: bool) -> None:
     about = folder / "settings.json"
     if resume and about.is_file():
         try:
-            begun = json.loads(about.read_bytes())
+            started = json.loads(about.read_bytes())
         except (OSError, ValueError) as error:
             raise InputError(
                 f"{folder}: cannot be resumed from ({error}); run again without --resume."
             ) from None
         for name, value in settings.items():
-            if begun.get(name) != value:
+            if started.get(name) != value:
                 raise OtherRunError(
-                    f"{folder}: the run was begun with other {name}; resume it with the same, or "
+                    f"{folder}: the run was started with other {name}; resume it with the same, or "
                     "start anew without --resume."
                 )
         return

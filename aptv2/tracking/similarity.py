@@ -1,4 +1,4 @@
-"""How much two poses agree, and which boxes of a frame show one animal."""
+"""Agreement of poses, and duplicate boxes of one animal in a frame."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SAME_POSE = 0.6  # keypoint agreement from which two overlapping boxes are one a
 def keypoint_agreement(
     first: np.ndarray, second: np.ndarray, areas: np.ndarray, sigmas: np.ndarray
 ) -> np.ndarray:
-    """How well the keypoints of every pair of animals agree.
+    """Agreement of the keypoints of every pair of animals.
 
     COCO's object keypoint similarity, with each keypoint weighted by the two scores instead of
     counted or not, and twice as lenient, because animals move between frames.

@@ -110,7 +110,7 @@ class SaveLast(Checkpoint):
             if not torch.isfinite(parameter).all():
                 raise InputError(
                     f"{self.path}: not replaced, as {name} is not a number any more; go on from it "
-                    "with a lower learning rate"
+                    "with a lower learning rate."
                 )
         self._position = position
         trainer.save_checkpoint(self.path)
@@ -131,6 +131,6 @@ def read_position(path: Path) -> tuple[int, int]:
     except Exception:  # torch raises whatever a malformed file leads it to
         raise InputError(
             f"{path}: is damaged, or no checkpoint of this version; delete it "
-            "to begin the stage anew"
+            "to begin the stage anew."
         ) from None
     return int(epoch), int(steps)

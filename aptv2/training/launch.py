@@ -1,4 +1,4 @@
-"""How many processes torchrun or SLURM started."""
+"""Number of processes that torchrun or SLURM started."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Launch(NamedTuple):
 
 
 def launch(devices: int | None = None, nodes: int | None = None) -> Launch:
-    """What was started, or what is asked for where this process was started alone.
+    """Layout of the processes that were started, or that are asked for where there is only one.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def launch(devices: int | None = None, nodes: int | None = None) -> Launch:
         raise InputError(
             f"{launcher} started {found.devices} processes on each of {found.nodes} machines, "
             f"not {wanted} on each of {nodes or found.nodes}; leave --devices and --nodes out, or "
-            f"start as many ({how}={wanted})"
+            f"start as many ({how}={wanted})."
         )
     return found
 
@@ -69,7 +69,7 @@ def refuse_launchers(command: str) -> None:
 
 
 def _started() -> tuple[str, Launch] | None:
-    """Who started this process beside others, and how many."""
+    """Launcher that started this process beside others, and their number."""
     said = os.environ
     if "TORCHELASTIC_RUN_ID" in said:
         devices = int(said["LOCAL_WORLD_SIZE"])
@@ -79,7 +79,7 @@ def _started() -> tuple[str, Launch] | None:
         if tasks > 1 and _STARTED_BY_SRUN not in said:
             raise InputError(
                 f"this SLURM job has {tasks} tasks, but one process of it was started, which would "
-                "wait for the others; put srun before the command"
+                "wait for the others; put srun before the command."
             )
         return "SLURM", Launch(tasks // nodes, nodes)
     return None

@@ -32,7 +32,7 @@ _FUSION = re.compile(r"backbone\.stage4\.(\d+)\.fuse_layers\.(\d+)\.")
 
 
 def is_bare_backbone(names: Iterable[str]) -> bool:
-    """Whether tensors have names as in torchvision, timm or MAE, without a prefix."""
+    """True if tensors have names as in torchvision, timm or MAE, without a prefix."""
     return any(_BARE.match(name) for name in names)
 
 
@@ -42,7 +42,7 @@ def from_bare_backbone(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def backbone_parts(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """What a pose network takes from a backbone under this package's names: no classification."""
+    """Tensors of a backbone under this package's names, without the classification layer."""
     fusions = {name: match for name in tensors if (match := _FUSION.match(name))}
     last = max((int(match[1]) for match in fusions.values()), default=0)
     # The last module of HRNet gives the finest map alone where nothing is classified.
@@ -92,7 +92,7 @@ def resize_positions(positions: Tensor, grid: tuple[int, int]) -> Tensor:
         first, patches = positions[:, :1], positions[:, 1:]
     else:
         raise InputError(
-            f"its position embeddings, of shape {tuple(positions.shape)}, are of no square grid"
+            f"its position embeddings, of shape {tuple(positions.shape)}, are of no square grid."
         )
     return torch.cat([first.float(), resize_grid(patches, (side, side), grid)], 1)
 

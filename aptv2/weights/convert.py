@@ -62,7 +62,7 @@ def convert_weights(
     """
     known = registry.entry(name) if name else None
     if destination is None and name is None:
-        raise InputError("say where to write: DST, or --as with a name of aptv2 weights list")
+        raise InputError("say where to write: DST, or --as with a name of aptv2 weights list.")
     if is_hub_name(source) and not hub_folder(str(source)).is_dir():
         pull_hub(str(source), progress)
     checkpoint = read_checkpoint(source, expert or (known.expert if known else None))
@@ -166,6 +166,6 @@ def _noted(ledger: Path) -> dict[str, str]:
         seen = None
     if not isinstance(seen, dict) or not all(isinstance(value, str) for value in seen.values()):
         raise InputError(
-            f"{ledger}: damaged, it holds no checksums by address; delete it to note them anew"
+            f"{ledger}: damaged, it holds no checksums by address; delete it to note them anew."
         )
     return seen

@@ -74,18 +74,18 @@ def download(
                 part.unlink()
                 raise InputError(
                     f"{url}: the file's checksum begins with {found[: len(wanted)]}, but {who} "
-                    f"says {wanted}; it was damaged or replaced, and is not kept"
+                    f"says {wanted}; it was damaged or replaced, and is not kept."
                 )
         part.replace(path)
         _version_note(part).unlink(missing_ok=True)
     except HTTPError as error:
         reason = " ".join(str(error.reason).split())
-        raise InputError(f"{url}: the server answers {error.code} ({reason})") from None
+        raise InputError(f"{url}: the server answers {error.code} ({reason}).") from None
     except (URLError, http.client.HTTPException, ConnectionError, TimeoutError, SSLError) as error:
         cause = error.reason if isinstance(error, URLError) else error
         raise InputError(
             f"{url}: cannot be reached ({cause or type(error).__name__}); check the connection "
-            "and run the command again"
+            "and run the command again."
         ) from None
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror or error}.") from None
@@ -135,7 +135,7 @@ def _check_address(url: str, origin: str) -> None:
     local = {where.hostname, first.hostname} <= _LOOPBACK
     if where.scheme != "https" and not (where.scheme == "http" and local):
         said = f"{origin}: sends us on to {url}, which" if url != origin else f"{url}:"
-        raise InputError(f"{said} is no https address; not followed")
+        raise InputError(f"{said} is no https address; not followed.")
 
 
 def _version_note(part: Path) -> Path:
@@ -171,14 +171,14 @@ def _fetch(url: str, part: Path, redirects: _Redirects, progress: Progress | Non
             while chunk := answer.read(_CHUNK):
                 have += len(chunk)
                 if have > (total or LARGEST):
-                    raise InputError(f"{url}: sends more than {total or LARGEST} bytes; stopped")
+                    raise InputError(f"{url}: sends more than {total or LARGEST} bytes; stopped.")
                 file.write(chunk)
                 if progress:
                     progress(have, total)
     if total is not None and have < total:
         raise InputError(
             f"{url}: broke off after {have} of {total} bytes; run the command again, it goes on "
-            "from there"
+            "from there."
         )
 
 
@@ -189,7 +189,7 @@ def _length(url: str, answer: Any, have: int, folder: Path) -> int | None:
         return None
     total = have + int(stated)
     if total > LARGEST:
-        raise InputError(f"{url}: says it has {total} bytes, more than any weights; not fetched")
+        raise InputError(f"{url}: says it has {total} bytes, more than any weights; not fetched.")
     if total - have > shutil.disk_usage(folder).free:
         raise InputError(f"{folder}: has no room for the {total} bytes of {url}")
     return total

@@ -21,7 +21,7 @@ _EXPERT = re.compile(r"\.mlp\.experts\.(\d+)\.")
 
 
 def has_experts(names: Iterable[str]) -> bool:
-    """Whether tensors are those of a ViTPose++."""
+    """True if tensors are those of a ViTPose++."""
     return any(_EXPERT.search(name) for name in names)
 
 
@@ -108,6 +108,6 @@ def _without_choice_made(tensors: Mapping[str, Tensor], expert: str | None) -> M
         raise InputError(
             f"expert '{expert}': this ViTPose++ was split before"
             + (f", for {made[0]}" if made else "")
-            + "; take the file with all experts"
+            + "; take the file with all experts."
         )
     return {n: t for n, t in tensors.items() if not _EXPERT.search(n)}

@@ -32,7 +32,7 @@ _QUERY = ".attention.attention.query."
 
 
 def is_huggingface(names: Iterable[str]) -> bool:
-    """Whether tensors are named as transformers' VitPose names them."""
+    """True if tensors are named as transformers' VitPose names them."""
     return any(name.startswith("backbone.encoder.layer.") for name in names)
 
 
@@ -47,7 +47,7 @@ def from_huggingface(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         Where the head is ViTPose's simple decoder, which no network here has.
     """
     if "head.conv.weight" in tensors and "head.deconv1.weight" not in tensors:
-        raise InputError("it has ViTPose's simple decoder; take the model without -simple")
+        raise InputError("it has ViTPose's simple decoder; take the model without -simple.")
     tensors = dict(tensors)
     for query in [name for name in tensors if _QUERY in name]:
         parts = [query.replace(".query.", f".{part}.") for part in ("query", "key", "value")]
@@ -68,14 +68,14 @@ def weights_file(folder: Path) -> Path:
     weights, config = folder / "model.safetensors", folder / "config.json"
     for path in (weights, config):
         if not path.is_file():
-            raise InputError(f"{folder}: no {path.name} in it, which a Hugging Face model has")
+            raise InputError(f"{folder}: no {path.name} in it, which a Hugging Face model has.")
     try:
         settings = orjson.loads(config.read_bytes())
         kind = settings["model_type"]
     except (orjson.JSONDecodeError, KeyError, TypeError):
-        raise InputError(f"{config}: no description of a model (model_type is missing)") from None
+        raise InputError(f"{config}: no description of a model (model_type is missing).") from None
     if kind != "vitpose":
-        raise InputError(f"{config}: describes a '{kind}' model; only vitpose models can be read")
+        raise InputError(f"{config}: describes a '{kind}' model; only vitpose models can be read.")
     return weights
 
 

@@ -61,7 +61,7 @@ def to_mmpose(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def mmpose_name(name: str) -> str:
-    """What mmpose 0.x calls a tensor of one of this package's networks."""
+    """Name in mmpose 0.x of a tensor of one of this package's networks."""
     return _rename(name, _TO_MMPOSE)
 
 

@@ -18,7 +18,7 @@ _HEAD = re.compile(r"box_head\.conv(\d)_(ctr|size|offset)\.")
 
 
 def is_ostrack(names: Iterable[str]) -> bool:
-    """Whether tensors are named as an OSTrack with a plain ViT and a centre head names them."""
+    """True if tensors are named as an OSTrack with a plain ViT and a centre head names them."""
     return {"backbone.pos_embed_x", "box_head.conv1_ctr.0.weight"} <= set(names)
 
 

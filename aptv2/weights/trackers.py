@@ -48,7 +48,7 @@ def load_tracker_weights(network: nn.Module, name: str, source: str | Path) -> d
     if checkpoint.network not in TRACKERS:
         title, path = TITLES[checkpoint.network], checkpoint.path
         raise InputError(
-            f"{path}: holds {title}, which follows no animal; give a tracker's weights"
+            f"{path}: holds {title}, which follows no animal; give a tracker's weights."
         )
     expect(checkpoint, name)
     load_weights(network, checkpoint.tensors, checkpoint.path)
@@ -110,7 +110,7 @@ def _from_pose(checkpoint: Checkpoint, own: dict[str, Tensor]) -> dict[str, Tens
     }
     positions = tensors.pop("backbone.pos_embed", None)
     if positions is None or positions.ndim != 3:
-        raise InputError(f"{checkpoint.path}: has no position embeddings")
+        raise InputError(f"{checkpoint.path}: has no position embeddings.")
     first, patches = positions[:, :1], positions[:, 1:]
     if not checkpoint.is_backbone:  # ViTPose adds the class token's position to every patch
         patches = patches + first
@@ -120,7 +120,7 @@ def _from_pose(checkpoint: Checkpoint, own: dict[str, Tensor]) -> dict[str, Tens
     if grid is None:
         raise InputError(
             f"{checkpoint.path}: its position embeddings, of shape {tuple(positions.shape)}, are "
-            "of no known grid"
+            "of no known grid."
         )
     for kind, wanted in _GRIDS.items():
         if f"positions.{kind}" in own:

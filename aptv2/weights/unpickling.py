@@ -80,7 +80,7 @@ def load_torch_file(path: Path) -> Any:
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError as error:
-            # Not the whole text: it tells how to load the file all the same.
+            # Not the whole text: it says how to load the file all the same.
             if wanted := re.search(r"GLOBAL (\S+)", str(error)):
                 raise UnsafeFileError(f"it wants to use {wanted[1]}") from None
             if re.search(r"Trying to call|Can only (build|create)", str(error)):

@@ -22,13 +22,13 @@ def test_a_recording_is_written(result: Path, tmp_path: Path) -> None:
     write_recording(table, bare)
     assert path.read_bytes()[:3] == bare.read_bytes()[:3] == b"RRF"
     assert path.stat().st_size > bare.stat().st_size
-    told = subprocess.run(
+    reported = subprocess.run(
         [Path(sys.executable).with_name("rerun"), "rrd", "verify", path],
         capture_output=True,
         text=True,
         check=False,
     )
-    assert told.returncode == 0, told.stderr
+    assert reported.returncode == 0, reported.stderr
     listed = subprocess.run(
         [Path(sys.executable).with_name("rerun"), "rrd", "print", "-v", path],
         capture_output=True,

@@ -45,17 +45,17 @@ def upload(client: httpx.Client, content: object, name: str = "clip.mp4") -> htt
 
 def alive(client: httpx.Client, workspace: Workspace, clip: Path) -> bool:
     """Whether the server takes a good video, and holds nothing else."""
-    told = upload(client, clip.read_bytes())
+    reported = upload(client, clip.read_bytes())
     kept = list(workspace.folder.iterdir())
-    return told.status_code == 201 and len(kept) == len(workspace.clips) == 1
+    return reported.status_code == 201 and len(kept) == len(workspace.clips) == 1
 
 
 def test_an_upload_is_shown_and_removed(
     client: httpx.Client, workspace: Workspace, make_clip: Callable[..., Path]
 ) -> None:
-    told = upload(client, make_clip(frames=12).read_bytes(), "my walk.mp4").json()
-    assert (told["name"], told["width"], told["height"]) == ("my walk", 64, 48)
-    place = f"/api/clips/{told['id']}"
+    reported = upload(client, make_clip(frames=12).read_bytes(), "my walk.mp4").json()
+    assert (reported["name"], reported["width"], reported["height"]) == ("my walk", 64, 48)
+    place = f"/api/clips/{reported['id']}"
     assert client.get(f"{place}/first.jpg").content[:2] == b"\xff\xd8"
     while not client.get(place).json()["playable"]:
         pass
@@ -70,9 +70,9 @@ def test_an_upload_is_shown_and_removed(
 def test_a_text_file_called_mp4_is_refused(
     client: httpx.Client, workspace: Workspace, make_clip: Callable[..., Path]
 ) -> None:
-    told = upload(client, b"Dear diary")
-    assert told.status_code == 400
-    assert told.json() == {"error": "clip.mp4: is not a video that can be read"}
+    reported = upload(client, b"Dear diary")
+    assert reported.status_code == 400
+    assert reported.json() == {"error": "clip.mp4: is not a video that can be read"}
     assert alive(client, workspace, make_clip())
 
 
@@ -80,9 +80,9 @@ def test_huge_frames_are_refused(
     client: httpx.Client, workspace: Workspace, make_clip: Callable[..., Path]
 ) -> None:
     wide = make_clip("wide.avi", 2, size=(20000, 32), codec="mjpeg", pixels="yuvj420p")
-    told = upload(client, wide.read_bytes(), "wide.avi")
-    assert told.status_code == 400
-    assert "wide.avi: frames of 20000 x 32 pixels are too large" in told.json()["error"]
+    reported = upload(client, wide.read_bytes(), "wide.avi")
+    assert reported.status_code == 400
+    assert "wide.avi: frames of 20000 x 32 pixels are too large" in reported.json()["error"]
     assert alive(client, workspace, make_clip())
 
 
@@ -101,10 +101,10 @@ def test_a_lie_about_the_size_fills_no_memory(
     content = clip.read_bytes()
     assert size in content
     content = content.replace(size, (60000).to_bytes(4, "little") * 2)
-    told = upload(client, content, "clip.avi")
-    assert told.status_code == code
+    reported = upload(client, content, "clip.avi")
+    assert reported.status_code == code
     if code == 201:  # JPEG frames tell their own size, which is what counts.
-        assert (told.json()["width"], told.json()["height"]) == (64, 48)
+        assert (reported.json()["width"], reported.json()["height"]) == (64, 48)
 
 
 def test_too_many_bytes_are_refused_before_they_are_sent(
@@ -124,9 +124,9 @@ def test_too_many_bytes_are_refused_before_they_are_sent(
 def test_bytes_are_counted_where_their_number_is_not_told(
     client: httpx.Client, workspace: Workspace, make_clip: Callable[..., Path]
 ) -> None:
-    told = upload(client, (bytes(100_000) for _ in range(11)))
-    assert told.status_code == 413
-    assert "clip.mp4 is too large: the limit is 0.001 GB" in told.json()["error"]
+    reported = upload(client, (bytes(100_000) for _ in range(11)))
+    assert reported.status_code == 413
+    assert "clip.mp4 is too large: the limit is 0.001 GB" in reported.json()["error"]
     assert alive(client, workspace, make_clip())
 
 
@@ -233,29 +233,29 @@ def test_senseless_requests_are_one_sentence(
 ) -> None:
     place = f"/api/clips/{workspace.open_result(result).id}"
     for route in ("edits", "track"):
-        told = client.post(f"{place}/{route}", content=content)
-        assert told.status_code == 400
-        assert json.loads(told.content)["error"]
+        reported = client.post(f"{place}/{route}", content=content)
+        assert reported.status_code == 400
+        assert json.loads(reported.content)["error"]
 
 
 def wait(client: httpx.Client, place: str) -> dict[str, Any]:
-    """What is told of a clip once nothing is done on it any more."""
+    """What is reported of a clip once nothing is done on it any more."""
     for _ in range(600):
-        told: dict[str, Any] = client.get(place).json()
-        if told["job"] is None:
-            return told
+        reported: dict[str, Any] = client.get(place).json()
+        if reported["job"] is None:
+            return reported
         time.sleep(0.1)
-    raise AssertionError(told)
+    raise AssertionError(reported)
 
 
 def test_uploads_are_removed_after_a_while_and_results_stay(
     client: httpx.Client, workspace: Workspace, result: Path, make_clip: Callable[..., Path]
 ) -> None:
     opened = workspace.open_result(result)
-    told = upload(client, make_clip(frames=3).read_bytes()).json()
-    place = f"/api/clips/{told['id']}"
+    reported = upload(client, make_clip(frames=3).read_bytes()).json()
+    place = f"/api/clips/{reported['id']}"
     wait(client, place)
-    folder = workspace.clips[told["id"]].folder
+    folder = workspace.clips[reported["id"]].folder
     workspace.remove_old()
     assert client.get(place).status_code == 200
     workspace.keep_seconds = 0.0
@@ -273,16 +273,16 @@ def test_the_tracks_of_an_opened_result_are_not_written_over(
     client: httpx.Client, workspace: Workspace, result: Path
 ) -> None:
     before = result.read_bytes()
-    told = client.post(f"/api/clips/{workspace.open_result(result).id}/track", json={})
-    assert (told.status_code, "to track it again" in told.json()["error"]) == (400, True)
+    reported = client.post(f"/api/clips/{workspace.open_result(result).id}/track", json={})
+    assert (reported.status_code, "to track it again" in reported.json()["error"]) == (400, True)
     assert result.read_bytes() == before
 
 
 def test_boxes_are_found_in_a_frame(
     client: httpx.Client, workspace: Workspace, make_clip: Callable[..., Path]
 ) -> None:
-    told = upload(client, make_clip(frames=3).read_bytes()).json()
-    place = f"/api/clips/{told['id']}/find"
+    reported = upload(client, make_clip(frames=3).read_bytes()).json()
+    place = f"/api/clips/{reported['id']}/find"
     assert isinstance(client.post(place, json={"frame": 2}).json(), list)
     refused = client.post(place, json={"frame": 3})
     assert (refused.status_code, refused.json()["error"]) == (
@@ -302,6 +302,6 @@ def test_the_video_is_drawn_with_its_edits(
     (tmp_path / "posed.mp4").write_bytes(client.get(f"{place}/pose.mp4").content)
     assert sum(1 for _ in open_video(tmp_path / "posed.mp4")) == 10
     named = {"kind": "name", "track": 2, "name": "Bella"}
-    told = client.post(f"{place}/edits", json=named).json()["result"]
-    assert (told["drawn"], told["names"]) == (False, {"2": "Bella"})
-    assert read_annotations(result.with_name(told["saved"])).names == {2: "Bella"}
+    reported = client.post(f"{place}/edits", json=named).json()["result"]
+    assert (reported["drawn"], reported["names"]) == (False, {"2": "Bella"})
+    assert read_annotations(result.with_name(reported["saved"])).names == {2: "Bella"}

@@ -71,9 +71,9 @@ def test_a_folder_of_clips(make_clip: MakeClip) -> None:
 def test_a_missing_absence_label_is_told_once(make_clip: MakeClip, tmp_path: Path) -> None:
     for name in "abc":
         make_clip(f"set/{name}", absence="0\n" * 4 if name == "a" else None)
-    with pytest.warns(UserWarning, match=r"set/b has no absence\.label \(2 of 3 clips") as told:
+    with pytest.warns(UserWarning, match=r"set/b has no absence\.label \(2 of 3 clips") as reported:
         table = read_got10k(tmp_path / "set")
-    assert len(told) == 1
+    assert len(reported) == 1
     assert len(table) == 12
 
 

@@ -102,7 +102,7 @@ class TestRefused:
             ("frame,x,y,width,height,trackid", "rename the column 'trackid' to 'track_id'"),
             ("Frame,x,y,width,height", "rename the column 'Frame' to 'frame'"),
             ("frame;x;y;width;height", "separated by commas"),
-            ("frame,x,y,width,height,x", "the column 'x' is there twice"),
+            ("frame,x,y,width,height,x", "the column 'x' appears twice"),
             ("0,1,2,3,4", "the column 'frame' is missing"),
         ],
     )

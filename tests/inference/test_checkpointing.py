@@ -42,7 +42,7 @@ def test_rows_without_their_state_do_not_count(saved: Path) -> None:
 
 
 def test_another_runs_checkpoint_is_refused(saved: Path) -> None:
-    with pytest.raises(InputError, match=r"part: the run was begun with --pose lite, not res50"):
+    with pytest.raises(InputError, match=r"part: the run was started with --pose lite, not res50"):
         Checkpoint(saved, {**SETTINGS, "--pose": "res50"}).load()
 
 

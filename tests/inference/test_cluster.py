@@ -91,9 +91,9 @@ def test_ctrl_c_leaves_no_process_and_can_be_resumed(
         assert started.poll() is None
         time.sleep(0.1)
     os.killpg(started.pid, signal.SIGINT)
-    _, told = started.communicate(timeout=60)
+    _, reported = started.communicate(timeout=60)
     assert started.returncode == 130
-    assert b"the same command with --resume goes on" in told
+    assert b"the same command with --resume goes on" in reported
     deadline = time.monotonic() + 20
     while left := _children(tmp_path):
         assert time.monotonic() < deadline, left

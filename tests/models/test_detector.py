@@ -1,4 +1,4 @@
-"""The detector: what its head finds on the canvas is told in pixels of the frame."""
+"""The detector: what its head finds on the canvas is reported in pixels of the frame."""
 
 from __future__ import annotations
 

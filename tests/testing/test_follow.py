@@ -15,11 +15,11 @@ from aptv2.testing.follow import follow_annotated, on_annotated
 
 
 class Drift:
-    """A tracker whose boxes move by a pixel a frame; it keeps what it was told."""
+    """A tracker whose boxes move by a pixel a frame; it keeps what it was reported."""
 
     def __init__(self) -> None:
         self.boxes = np.empty((0, 4), np.float32)
-        self.told: list[tuple[str, int, int]] = []
+        self.reported: list[tuple[str, int, int]] = []
 
     def start(self, frame: np.ndarray, boxes: np.ndarray) -> None:
         self.boxes = np.empty((0, 4), np.float32)
@@ -30,12 +30,12 @@ class Drift:
 
     def step(self, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         self.boxes = self.boxes + np.float32([1, 0, 0, 0])
-        self.told.append(("step", int(frame[0, 0, 0]), len(self.boxes)))
+        self.reported.append(("step", int(frame[0, 0, 0]), len(self.boxes)))
         return self.boxes.copy(), np.full(len(self.boxes), 0.5, np.float32)
 
     def _take(self, what: str, frame: np.ndarray, boxes: np.ndarray) -> None:
         self.boxes = np.concatenate([self.boxes, boxes])
-        self.told.append((what, int(frame[0, 0, 0]), len(boxes)))
+        self.reported.append((what, int(frame[0, 0, 0]), len(boxes)))
 
 
 def table(root: Path, rows: list[tuple[int, int]], clips: list[int]) -> PoseTable:
@@ -67,7 +67,7 @@ def test_late_animals_join_and_clips_begin_anew(tmp_path: Path) -> None:
     truth = table(tmp_path, [(1, 1), (2, 1), (2, 2), (3, 2), (4, 2), (5, 3)], [5] * 5 + [7])
     tracker, clock = Drift(), {}
     found = follow_annotated(truth, tracker, on_frame=clock.__setitem__)
-    assert tracker.told == [
+    assert tracker.reported == [
         ("start", 1, 1),
         ("step", 2, 1),
         ("add", 2, 1),
@@ -122,7 +122,7 @@ def test_frames_go_by_their_number_in_the_clip(tmp_path: Path) -> None:
     tracker = Drift()
     found = follow_annotated(replace(truth, frames=late), tracker)
     assert found.frame.tolist() == [1, 2, 0]
-    assert [what for what, _, _ in tracker.told] == ["start", "step", "step"]
+    assert [what for what, _, _ in tracker.reported] == ["start", "step", "step"]
 
 
 def test_images_without_a_clip_are_followed_alone(tmp_path: Path) -> None:

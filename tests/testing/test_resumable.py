@@ -109,7 +109,7 @@ def test_another_run_is_not_resumed(
 ) -> None:
     predict_in_chunks(model, animals, tmp_path / "chunks")
     other = change(animals) if change else animals
-    with pytest.raises(InputError, match=f"chunks: the run was begun with other {names}"):
+    with pytest.raises(InputError, match=f"chunks: the run was started with other {names}"):
         predict_in_chunks(model, other, tmp_path / "chunks", flip=change is None, resume=True)
 
 

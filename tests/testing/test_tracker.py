@@ -20,11 +20,11 @@ from aptv2.testing.tracker import read_clips, score_boxes
 class Still:
     """A tracker that never moves, and counts the clips that it began."""
 
-    begun = 0
+    started = 0
 
     def start(self, frame: np.ndarray, boxes: np.ndarray) -> None:
         self.boxes = boxes
-        self.begun += 1
+        self.started += 1
 
     def add(self, frame: np.ndarray, boxes: np.ndarray) -> None:
         raise AssertionError("a clip has one animal")
@@ -101,7 +101,7 @@ def test_it_refuses_before_it_follows(got10k: Path, tmp_path: Path) -> None:
     (got10k / "val" / "doe" / "absence.label").write_text("1\n0\n0\n0\n")
     with pytest.raises(InputError, match=r"00000001\.jpg: the animal of clip doe is out of"):
         score_boxes(tracker, read_clips(got10k), tmp_path / "out")
-    assert tracker.begun == 0
+    assert tracker.started == 0
     assert not (tmp_path / "out").exists()
 
 

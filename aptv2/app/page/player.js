@@ -1,7 +1,7 @@
 // The video and what lies over it, painted together on one canvas so that they never part.
 //
 // The server's copy has frame i at i / fps. Seeking aims at the middle of a frame, and the browser
-// tells the time of the frame that it shows: so the number of the frame is exact.
+// reports the time of the frame that it shows: so the number of the frame is exact.
 
 export class Player {
   /**

@@ -1,4 +1,4 @@
-"""What the report shows of a cell beside its scores: by keypoint, over time, curves, and clips.
+"""Details of a cell beside its scores: by keypoint, over time, curves, and clips.
 
     details/details.json     numbers, and what the clips show
     details/clips/N.mp4      the best and the worst clips

@@ -83,7 +83,7 @@ def title_of(cell: str) -> str:
 
 
 def _kind(cell: str) -> str:
-    """What a cell stands for in a chart of few lines: the first word of its name."""
+    """Group of a cell in a chart of few lines: the first word of its name."""
     return title_of(cell).partition(",")[0]
 
 

@@ -17,13 +17,13 @@ _CLIP_BYTES = 800_000
 
 
 class Budget:
-    """How many bytes of video a page may still take."""
+    """Bytes of video that a page may still take."""
 
     def __init__(self, size: int = MOST_BYTES) -> None:
         self.left = size
 
     def take(self, size: int) -> bool:
-        """Whether so many fit; they are then gone."""
+        """Take so many bytes; False if they do not fit."""
         fits = size <= min(self.left, _CLIP_BYTES)
         self.left -= size if fits else 0
         return fits

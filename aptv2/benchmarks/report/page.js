@@ -33,7 +33,7 @@ for (const button of document.querySelectorAll("button.sort")) {
 // Details on hover, touch and focus. Text only: nothing from a file becomes part of the page.
 const tip = document.getElementById("tip");
 const hide = () => { tip.hidden = true; };
-const tell = (target, x, y) => {
+const show = (target, x, y) => {
   tip.textContent = target.dataset.tip;
   tip.hidden = false;
   const { width, height } = tip.getBoundingClientRect();
@@ -45,19 +45,19 @@ const tell = (target, x, y) => {
 const tipped = (event) => event.target.closest?.("[data-tip]");
 document.addEventListener("pointermove", (event) => {
   const target = tipped(event);
-  if (target) tell(target, event.clientX, event.clientY);
+  if (target) show(target, event.clientX, event.clientY);
   else if (!tipped({ target: document.activeElement ?? document.body })) hide();
 });
-const tellFocused = () => {
+const showFocused = () => {
   const target = document.activeElement;
   if (!target?.matches("[data-tip]:focus-visible")) return hide();
   const box = target.getBoundingClientRect();
-  tell(target, box.left, box.bottom);
+  show(target, box.left, box.bottom);
 };
-document.addEventListener("focusin", tellFocused);
+document.addEventListener("focusin", showFocused);
 document.addEventListener("focusout", hide);
 // What gets the focus is scrolled to, and keeps its details then.
-document.addEventListener("scroll", tellFocused, { capture: true, passive: true });
+document.addEventListener("scroll", showFocused, { capture: true, passive: true });
 document.addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
 
 // A table or chart is one stop of the Tab key; the arrow keys go on from there.

@@ -119,7 +119,7 @@ def _section(
 ) -> str:
     head = f'<section id="{track}"><header><h2>{_title(track)}</h2><p>{_ABOUT[track]}</p></header>'
     if not own:
-        return f'{head}<p class="missing">This track was not begun.</p></section>'
+        return f'{head}<p class="missing">This track was not started.</p></section>'
     return "".join(
         [
             head,

@@ -136,7 +136,7 @@ def heat_map(
 
 
 def settings_list(cells: Sequence[str], results: Results) -> str:
-    """What each cell ran with, as it stands in its result."""
+    """Settings that each cell ran with, from its result."""
     items = []
     for cell in cells:
         if result := results.get(cell):

@@ -1,4 +1,4 @@
-"""What a check finds, as data: findings, what each file holds, and the published totals."""
+"""Results of a check as data: findings, the contents of each file, and the published totals."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Contents:
-    """What one annotation file holds; `images` are those it lists, `frames` those with animals."""
+    """Contents of one annotation file; `images` are those listed, `frames` those with animals."""
 
     name: str
     images: int
@@ -52,7 +52,7 @@ class Total:
 
     @property
     def short(self) -> bool:
-        """Whether something is missing."""
+        """True if something is missing."""
         return self.found is None or self.found < self.published
 
 
@@ -69,7 +69,7 @@ class Report:
     findings
         Every kind of dirt that is there; what loses data comes first, then by count.
     totals
-        Beside APTv2's published numbers; empty where the data do not claim to be APTv2.
+        Beside APTv2's published numbers; empty where the data are not called APTv2.
     images_checked
         Images that were decoded.
     """
@@ -82,7 +82,7 @@ class Report:
 
     @property
     def lost(self) -> bool:
-        """Whether data would be lost: some finding loses data, or a total falls short."""
+        """True if data would be lost: some finding loses data, or a total falls short."""
         return any(finding.lost for finding in self.findings) or any(t.short for t in self.totals)
 
     def to_json(self) -> str:

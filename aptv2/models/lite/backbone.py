@@ -34,7 +34,7 @@ class FoldedConv(nn.Module):
         self.learn(True)
 
     def learn(self, wanted: bool) -> None:
-        """Whether training changes this layer; depthwise layers never do."""
+        """True if training changes this layer; depthwise layers never do."""
         self.requires_grad_(wanted and self.conv.groups == 1)
 
     def folded(self) -> tuple[Tensor, Tensor]:
@@ -90,7 +90,7 @@ class Backbone(nn.Module):
         fold_norms(self.net)
 
     def learn(self, wanted: bool) -> None:
-        """Whether training changes the backbone."""
+        """True if training changes the backbone."""
         for module in self.modules():
             if isinstance(module, FoldedConv):
                 module.learn(wanted)

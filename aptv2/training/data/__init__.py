@@ -1,1 +1,1 @@
-"""What training reads: pose crops, detection scenes, tracking pairs, and packs of crops."""
+"""Data of training: pose crops, detection scenes, tracking pairs, and packs of crops."""

@@ -28,7 +28,7 @@ ALONE = Place()
 
 
 class BatchOrder(Sampler[tuple[int, int]]):
-    """What one device trains on, as (epoch, index) pairs; a new order every epoch.
+    """Samples that one device trains on, as (epoch, index) pairs; a new order every epoch.
 
     A step's batch hangs on the seed, the epoch and the step alone, not on the number of devices.
     Its samples are shared out in order of their clips, so that frames of a clip go to one device.
@@ -142,7 +142,7 @@ def stage_data(recipe: Recipe, number: int, sources: Sources, place: Place) -> S
         if len(samples) < settings.batch:
             raise InputError(
                 f"{_key(number, task, 'batch')}: {settings.batch} is more than the {len(samples)} "
-                f"samples there are; at most {len(samples)} fit"
+                f"samples there are; at most {len(samples)} fit."
             )
         clips = np.zeros(len(samples), np.int64)
         if isinstance(samples, PoseCrops):
@@ -168,7 +168,7 @@ def _parts(stage: Stage, number: int, devices: int) -> int:
             fits = f"{near} or {near + devices}" if near else f"{devices}"
             raise InputError(
                 f"{_key(number, task, 'batch')}: {settings.batch} cannot be shared by {devices} "
-                f"devices; {fits} can"
+                f"devices; {fits} can."
             )
     shares = [(task.batch // devices, task) for task in stage.tasks.values()]
     for parts in range(1, min(share for share, _ in shares) + 1):
@@ -177,7 +177,7 @@ def _parts(stage: Stage, number: int, devices: int) -> int:
     # Reached where the tasks' shares have no common parts that are small enough.
     raise InputError(
         f"stages.{number}.tasks: batches of {', '.join(str(share) for share, _ in shares)} a "
-        "device have no common number of parts that fits; make one a multiple of the other"
+        "device have no common number of parts that fits; make one a multiple of the other."
     )
 
 

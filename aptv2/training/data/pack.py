@@ -41,7 +41,7 @@ _FINE_ENOUGH = 0.999  # of a crop's resolution: rounding is no reason to decode 
 
 
 class Manifest(BaseModel):
-    """What a pack says of itself, beside the arrays of its table."""
+    """Metadata of a pack, beside the arrays of its table."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -88,7 +88,7 @@ _SHARD_TYPES = {"first": "int64", "ends": "int64", "checksums": "uint32", "low":
 
 
 def shard_path(pack: Path, number: int) -> Path:
-    """Where a shard lies."""
+    """Path of a shard."""
     return pack / f"crops-{number:05d}.safetensors"
 
 
@@ -101,7 +101,7 @@ def open_shard(path: Path, fingerprint: str, animals: int) -> Shard:
         Where it is missing, cut off, or not the shard with this fingerprint.
     """
     if not path.is_file():
-        raise InputError(f"{path}: is missing; pack again into the same folder to add it")
+        raise InputError(f"{path}: is missing; pack again into the same folder to add it.")
     try:
         file = safe_open(path, framework="numpy")
         said = (file.metadata() or {}).get("fingerprint")
@@ -118,7 +118,7 @@ def open_shard(path: Path, fingerprint: str, animals: int) -> Shard:
 
 
 def _broken(path: Path, why: str) -> InputError:
-    return InputError(f"{path}: {why}; delete it and run aptv2 data pack again")
+    return InputError(f"{path}: {why}; delete it and run aptv2 data pack again.")
 
 
 def _is_sound(shard: Shard, animals: int) -> bool:
@@ -204,7 +204,7 @@ class Pack:
     def _too_weak(self, made: str, wanted: str) -> InputError:
         return InputError(
             f"{self.path}: was packed for {made}, this run wants {wanted}; pack again with the "
-            "run's recipe"
+            "run's recipe."
         )
 
     def crop(
@@ -224,7 +224,7 @@ class Pack:
         """
         place = self._places.get(int(table.ids[row]))
         if place is None:
-            raise InputError(f"{self.path}: does not hold annotation {table.ids[row]}; pack again")
+            raise InputError(f"{self.path}: does not hold annotation {table.ids[row]}; pack again.")
         number, animal = divmod(place, PER_SHARD)
         shard = self._shard(number)
         first, end = shard.first[animal : animal + 2]
@@ -271,7 +271,7 @@ def index_arrays(table: PoseTable) -> dict[str, np.ndarray]:
 
 def _read_index(path: Path) -> tuple[Manifest, PoseTable]:
     if not path.is_file():
-        raise InputError(f"{path.parent}: is no finished pack; run aptv2 data pack (again)")
+        raise InputError(f"{path.parent}: is no finished pack; run aptv2 data pack (again).")
     try:
         with safe_open(path, framework="numpy") as file:
             manifest = Manifest.model_validate_json((file.metadata() or {}).get("manifest", ""))
@@ -291,8 +291,8 @@ def _read_index(path: Path) -> tuple[Manifest, PoseTable]:
         where = ".".join(str(part) for part in problem["loc"]) or "manifest"
         raise InputError(
             f"{path}: is no pack of this version ({where}: {problem['msg']}); delete the folder "
-            "and run aptv2 data pack again"
+            "and run aptv2 data pack again."
         ) from None
     except Exception as error:  # As above.
-        raise InputError(f"{path}: is damaged or cut off ({error}); pack again") from None
+        raise InputError(f"{path}: is damaged or cut off ({error}); pack again.") from None
     return manifest, table

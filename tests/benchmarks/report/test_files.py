@@ -159,7 +159,7 @@ def test_a_miniature_says_so_and_compares_nothing(
     assert "paper 70.1" in entry(page, "COCO, HRNet-w32\n")
     assert not re.search(r"paper [0-9.]+, ", text)
     assert "Miniature" not in (page.split("<section", 2)[2].split("<script")[1])
-    assert "This track was not begun." in body
+    assert "This track was not started." in body
     # No diamonds of the paper in the bars.
     assert 'class="other"' not in body
 

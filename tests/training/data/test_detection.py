@@ -23,7 +23,7 @@ def targets(*boxes: list[float], trusted: np.ndarray = TRUSTED) -> dict[str, np.
     return detection_targets(np.array(boxes, np.float32).reshape(-1, 5), trusted)
 
 
-def told(sample: dict[str, np.ndarray]) -> np.ndarray:
+def reported(sample: dict[str, np.ndarray]) -> np.ndarray:
     """The boxes (N, 4), corners, at the cells that are centres."""
     corners = corner_boxes(torch.from_numpy(sample["sides"])[None])[0].numpy()
     return corners[:, sample["centres"] > 0.999].T
@@ -139,7 +139,7 @@ class TestScenes:
         for epoch in range(15):
             for index in range(len(scenes)):
                 sample = scenes[epoch, index]
-                for box in told(sample):
+                for box in reported(sample):
                     x, y = np.round((box[:2] + box[2:]) / 2).astype(int)
                     colour = sample["image"][y, x].astype(int)
                     assert np.abs(animals.colours - colour).sum(axis=1).min() < 60
@@ -154,7 +154,7 @@ class TestScenes:
         counts = []
         for epoch in range(15):
             sample = scenes[epoch, 0]
-            boxes = told(sample)
+            boxes = reported(sample)
             counts.append(len(boxes))
             for box in boxes:
                 x, y = np.round((box[:2] + box[2:]) / 2).astype(int)
@@ -203,7 +203,7 @@ class TestScenes:
         painted = paint_table([[[15.0, 20, 60, 50], [95, 40, 50, 65]]])
         painted.table.boxes[1] = np.nan
         scenes = make(painted, plain, mosaic=0.0)
-        assert sum(len(told(scenes[epoch, 0])) for epoch in range(6)) > 0
+        assert sum(len(reported(scenes[epoch, 0])) for epoch in range(6)) > 0
 
     def test_a_photograph_without_any_box_is_no_background(
         self, paint_table: Callable, plain: Augmentation
