@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+
+STOP_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+"""Signals that ask a process to stop; Windows has no SIGHUP."""
+
 _MOST_LETTERS = 1000
 
 
@@ -32,3 +39,19 @@ class BrokenVideoError(InputError):
     def __init__(self, sentence: str, table: object = None) -> None:
         super().__init__(sentence)
         self.table = table
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal asked the process to stop.
+
+    Parameters
+    ----------
+    number
+        The signal, which `code`, the exit code of a command, follows from as in a shell.
+    sentence
+        What was done until then.
+    """
+
+    def __init__(self, number: int = signal.SIGINT, sentence: str = "") -> None:
+        super().__init__(sentence or "Interrupted.")
+        self.code = 128 + number

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from aptv2.errors import InputError
-from aptv2.files import atomic_write
+from aptv2.files import atomic_write, check_target, sweep, temporary_name
 
 
 def test_a_file_appears_whole(tmp_path: Path) -> None:
@@ -71,3 +71,49 @@ def test_permissions_follow_the_umask(tmp_path: Path) -> None:
     with atomic_write(path) as temporary:
         temporary.write_text("x")
     assert path.stat().st_mode == plain.stat().st_mode
+
+
+def test_what_is_no_ordinary_file_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "null").symlink_to("/dev/null")
+    (tmp_path / "circle").symlink_to("circle")
+    for name, reason in (("pipe", "is not an ordinary file"), ("null", "is not an ordinary file")):
+        with pytest.raises(InputError, match=reason), atomic_write(tmp_path / name):
+            pass
+    with pytest.raises(InputError, match="circle cannot be written"):
+        check_target(tmp_path / "circle")
+    assert (tmp_path / "null").is_symlink()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["circle", "null", "pipe"]
+
+
+def test_a_link_is_followed_and_stays(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "poses.csv").symlink_to(tmp_path / "disk" / "real.csv")
+    with atomic_write(tmp_path / "poses.csv") as temporary:
+        temporary.write_text("x")
+    assert (tmp_path / "poses.csv").is_symlink()
+    assert (tmp_path / "disk" / "real.csv").read_text() == "x"
+
+
+def test_names_are_measured_in_bytes(tmp_path: Path) -> None:
+    fits, long = "\u5b9f" * 80, "\u5b9f" * 84
+    with atomic_write(tmp_path / f"{fits}.json") as temporary:
+        temporary.touch()
+    with pytest.raises(InputError, match="File name too long; its name has 257 bytes"):
+        check_target(tmp_path / f"{long}.json")
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "getpid", lambda: 2**22 + 1)  # larger than any process number
+        left, folder = tmp_path / temporary_name(".mp4"), tmp_path / temporary_name("")
+    left.touch()
+    folder.mkdir()
+    (folder / "half").touch()
+    ours = tmp_path / temporary_name(".csv")
+    ours.touch()
+    (tmp_path / ".aptv2-notes").touch()
+    sweep(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {ours.name, ".aptv2-notes"}

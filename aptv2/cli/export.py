@@ -35,11 +35,14 @@ def export(
     from aptv2.datasets.records import check_there
     from aptv2.errors import InputError
     from aptv2.export import check_free, find_format
+    from aptv2.files import check_target
 
     found = find_format(to, "--to")
     clip = (tracks.name if tracks.is_dir() else tracks.stem).removesuffix(".tracks")
     output = output or tracks.with_name(clip + found.suffix)
     check_free(output, found)
+    if not found.folder:
+        check_target(output)
     table = aptv2.read_annotations(tracks)
     if video is not None:
         check_there(video)

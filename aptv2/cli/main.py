@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -19,30 +23,53 @@ from aptv2.cli.track import track
 from aptv2.cli.train import train
 from aptv2.cli.view import view
 from aptv2.cli.weights import weights
-from aptv2.errors import BrokenVideoError, InputError
+from aptv2.errors import STOP_SIGNALS, BrokenVideoError, InputError, Stopped
 from aptv2.threads import set_environment
 
 
 class Commands(TyperGroup):
     """Ends a command with one sentence on stderr where the user can do something about it.
 
-    Exit codes: 2 for bad input, 3 for a video that breaks off, 130 for Ctrl-C. Anything else is
-    a bug of ours and keeps its traceback.
+    Exit codes: 2 for bad input, 3 for a video that breaks off, 128 and the signal's number where
+    one stops it: 130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP. Anything else is a bug of ours
+    and keeps its traceback.
     """
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            with warnings.catch_warnings():
+            with _stopped_by_signals(), warnings.catch_warnings():
                 warnings.showwarning = _show_warning
                 return super().invoke(ctx)
         except BrokenVideoError as error:
             sentence, code = f"Error: {error}", 3
         except InputError as error:
             sentence, code = f"Error: {error}", 2
-        except KeyboardInterrupt:
-            sentence, code = "Interrupted.", 130
+        except KeyboardInterrupt as error:
+            sentence, code = str(error) or "Interrupted.", getattr(error, "code", 130)
         typer.secho(sentence, err=True, fg=typer.colors.RED)
         raise typer.Exit(code)
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """Let the signals that end a process end a command as Ctrl-C does, so that it tidies up."""
+
+    def stop(number: int, *_: Any) -> None:
+        raise Stopped(number)
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        before = {
+            number: signal.signal(number, stop)
+            for number in STOP_SIGNALS
+            # Those that are ignored, as under nohup, stay so; Ctrl-C has a handler of Python's.
+            if signal.getsignal(number) is signal.SIG_DFL
+        }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:

@@ -11,7 +11,9 @@ import typer
 def track(
     videos: Annotated[
         list[str],
-        typer.Argument(help="Video files, folders of numbered images or of videos, patterns."),
+        typer.Argument(
+            help="Video files, folders of numbered images or of videos, TIFF stacks, patterns."
+        ),
     ],
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Folder for the results.", show_default=False)
@@ -70,7 +72,7 @@ def track(
     """Find the animals of a video, follow them and read their poses.
 
     Writes NAME.tracks.json (COCO), NAME.csv (one row a keypoint) and NAME.pose.mp4 for each video.
-    Exit code: 0 done, 2 bad input, 3 a video broke off, 130 Ctrl-C.
+    Exit code: 0 done, 2 bad input, 3 a video broke off, 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP.
 
     Example: [cyan]aptv2 track clip.mp4 -o out[/]
     """

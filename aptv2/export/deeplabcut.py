@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import csv
 import warnings
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -57,10 +58,30 @@ def write_deeplabcut_hdf5(table: PoseTable, path: str | Path) -> None:
     )
     columns = pd.MultiIndex.from_arrays(list(sheet.header.values()), names=list(sheet.header))
     frame = pd.DataFrame(sheet.values, index, columns)
-    with atomic_write(path) as temporary, warnings.catch_warnings():
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(_hdf5(frame, temporary))
+
+
+def _hdf5(frame: Any, path: Path) -> bytes:
+    """A data frame as pandas stores it, without the time of writing: equal tables, equal files.
+
+    It is made in memory, as HDF5 crashes where a disk is full; `path` is only checked.
+    """
+    import pandas as pd
+
+    with (
+        warnings.catch_warnings(),
+        pd.HDFStore(path, "w", driver="H5FD_CORE", driver_core_backing_store=0) as store,
+    ):
         # It calls keypoints whose names are no Python names, such as "left ear", slow to look up.
         warnings.simplefilter("ignore")
-        frame.to_hdf(temporary, key="df_with_missing", mode="w", format="fixed")
+        file = store._handle
+        for name in ("create_array", "create_vlarray", "create_carray", "create_earray"):
+            setattr(file, name, partial(getattr(file, name), track_times=False))
+        store.put("df_with_missing", frame, format="fixed")
+        file.flush()
+        content: bytes = file.get_file_image()
+        return content
 
 
 def write_deeplabcut_csv(table: PoseTable, path: str | Path) -> None:

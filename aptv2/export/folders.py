@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from aptv2.datasets.names import fault_of, is_file
 from aptv2.errors import InputError
+from aptv2.files import check_name, sweep, temporary_name
 
 IMAGES = ("copy", "link", "none")
 
@@ -27,9 +27,11 @@ def new_folder(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     refuse_used(path)
-    temporary = path.absolute().with_name(f".{path.name[:100]}.{secrets.token_hex(4)}")
+    check_name(path)
+    temporary = path.absolute().with_name(temporary_name(""))
     try:
         temporary.mkdir(parents=True)
+        sweep(temporary.parent)
         yield temporary
         temporary.replace(path)
     except OSError as error:

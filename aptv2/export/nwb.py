@@ -12,7 +12,8 @@ import numpy as np
 
 from aptv2.datasets.names import track_name
 from aptv2.errors import InputError
-from aptv2.files import atomic_write
+from aptv2.export.memory import write_bytes
+from aptv2.files import check_target
 from aptv2.tables import PoseTable
 
 _MOST_CELLS = 10**9
@@ -36,6 +37,7 @@ def write_nwb(table: PoseTable, path: str | Path) -> None:
         Where the table holds several clips, a track appears twice in a frame, keypoints have names
         that NWB cannot distinguish, or the file cannot be written.
     """
+    import h5py
     from ndx_pose import Skeletons
     from pynwb import NWBHDF5IO, NWBFile
 
@@ -64,8 +66,12 @@ def write_nwb(table: PoseTable, path: str | Path) -> None:
         behavior.add(Skeletons(skeletons=[pose.skeleton for pose in poses]))
     for pose in poses:
         behavior.add(pose)
-    with atomic_write(path) as temporary, NWBHDF5IO(str(temporary), mode="w") as output:
-        output.write(file)
+    check_target(path)
+    with h5py.File("memory", "w", driver="core", backing_store=False) as memory:
+        NWBHDF5IO(file=memory, mode="w").write(file)
+        memory.flush()
+        content = memory.id.get_file_image()
+    write_bytes(content, path)
 
 
 def _video(table: PoseTable) -> Any:

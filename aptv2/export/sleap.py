@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from aptv2.datasets.names import track_name
-from aptv2.files import atomic_write
+from aptv2.export.memory import MemoryFile, write_bytes
+from aptv2.files import check_target
 from aptv2.tables import Frames, PoseTable
 
 
@@ -64,8 +65,10 @@ def write_sleap(table: PoseTable, path: str | Path) -> None:
         tracks=list(tracks.values()),
         provenance={"written by": "aptv2"},
     )
-    with atomic_write(path) as temporary:
-        sleap_io.save_slp(labels, str(temporary), embed=False, verbose=False)
+    check_target(path)
+    memory = MemoryFile()
+    sleap_io.save_slp(labels, memory, embed=False, verbose=False)
+    write_bytes(memory.getvalue(), path)
 
 
 def _video(table: PoseTable, rows: np.ndarray, path: Path) -> Any:

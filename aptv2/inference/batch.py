@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import traceback
+import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +20,8 @@ from aptv2.video.sources import expand_sources, output_name
 
 Engine = Literal["local", "ray"]
 Job = tuple[Path, Output]
+STOPPED = 128
+"""Exit codes above this are those of a signal."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class Outcome:
         What to tell the user.
     code
         Exit code of a command that did only this: 0 done, 2 bad input, 3 the video broke off,
-        130 Ctrl-C.
+        128 and the signal's number where one stopped it (130 Ctrl-C), 1 an error of ours.
     """
 
     sentence: str
@@ -73,7 +77,7 @@ def track_videos(
     if boxes is not None and len(videos) + len(failures) > 1:
         raise InputError(
             f"--boxes {boxes}: names the animals of one video, but {len(videos) + len(failures)} "
-            "videos were given; track them one by one"
+            "videos were given; track them one by one."
         )
     yield from failures
     options |= {"boxes": boxes, "export": export, "overlay": overlay}
@@ -86,8 +90,8 @@ def track_videos(
 
         try:
             yield from on_ray(partial(_track_again, options, resume), jobs, _lost)
-        except KeyboardInterrupt:
-            yield Outcome("Interrupted; the same command with --resume goes on", 130)
+        except KeyboardInterrupt as error:
+            yield Outcome("Interrupted; the same command with --resume goes on.", _code(error))
         return
     # Opened before libraries are loaded that only networks need, so that what is no video is
     # refused at once.
@@ -100,7 +104,7 @@ def track_videos(
     for job in jobs:
         outcome = _track(job, {**options, "resume": resume})
         yield outcome
-        if outcome.code == 130:
+        if outcome.code > STOPPED:
             return
 
 
@@ -116,12 +120,15 @@ def _expand(sources: Sequence[str | Path]) -> tuple[list[Path], list[Outcome]]:
 
 
 def _track_again(options: dict[str, Any], resume: bool, job: Job, begun: bool) -> Outcome:
-    """Track on a worker; what a dead one began is resumed."""
-    return _track(job, {**options, "resume": resume or begun, "progress": False})
+    """Track on a worker; what a dead one began is resumed. Its warnings are part of the outcome."""
+    with warnings.catch_warnings(record=True) as warned:
+        outcome = _track(job, {**options, "resume": resume or begun, "progress": False})
+    about = [str(w.message) for w in warned if str(w.message).startswith(f"{job[0]}: ")]
+    return replace(outcome, sentence=" ".join([outcome.sentence, *about]))
 
 
 def _lost(job: Job, attempts: int) -> Outcome:
-    return Outcome(f"Error: {job[0]}: its worker died {attempts} times; --resume tries again", 3)
+    return Outcome(f"Error: {job[0]}: its worker died {attempts} times; --resume tries again.", 3)
 
 
 def _track(job: Job, options: dict[str, Any]) -> Outcome:
@@ -135,8 +142,15 @@ def _track(job: Job, options: dict[str, Any]) -> Outcome:
     except InputError as error:
         return Outcome(f"Error: {error}", 2)
     except Interrupted as error:
-        return Outcome(str(error), 130)
+        return Outcome(str(error), error.code)
+    except Exception as error:  # Whatever one video leads to, the others are tracked.
+        traceback.print_exc()
+        return Outcome(f"Error: {video}: {type(error).__name__}: {error}", 1)
     return Outcome(_summary(video, table, files), 0)
+
+
+def _code(error: KeyboardInterrupt) -> int:
+    return int(getattr(error, "code", 130))
 
 
 def _summary(video: Path, table: PoseTable, files: Output) -> str:

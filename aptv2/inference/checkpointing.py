@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 import json
-import shutil
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 
 from aptv2.errors import InputError
 from aptv2.files import atomic_write
+from aptv2.inference.output import Output
+from aptv2.locks import LOCK_FILE, held
 from aptv2.tracking.interfaces import State
 
-_VERSION = 1
+_VERSION = 2
+
+
+@contextmanager
+def held_results(output: Output) -> Iterator[None]:
+    """Keep other processes from writing the same results.
+
+    Several processes may share an output folder, as the tasks of a cluster do; only the results of
+    one video are written by one.
+
+    Raises
+    ------
+    InputError
+        Where another process is writing them.
+    """
+    with held(output.unfinished, f"tracking {output.name} into"):
+        yield
+    with suppress(OSError):  # It holds a checkpoint.
+        output.unfinished.rmdir()
 
 
 class Checkpoint:
@@ -73,11 +93,11 @@ class Checkpoint:
             raise
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
             raise InputError(
-                f"{self.folder}: cannot be resumed from ({error}); run again without --resume"
+                f"{self.folder}: cannot be resumed from ({error}); run again without --resume."
             ) from error
 
     def clear(self) -> None:
-        """Remove the folder, where there is one, and make a new one.
+        """Empty the folder, which is made where it is missing.
 
         Raises
         ------
@@ -86,12 +106,12 @@ class Checkpoint:
         """
         self.remove()
         try:
-            self.folder.mkdir(parents=True)
+            self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InputError(f"{self.folder}: cannot be made: {error.strerror}") from error
+            raise InputError(f"{self.folder}: cannot be made: {error.strerror}.") from error
 
     def remove(self) -> None:
-        """Remove the folder, where there is one.
+        """Remove the folder, where there is one; of a folder in use, what it holds.
 
         Raises
         ------
@@ -100,17 +120,20 @@ class Checkpoint:
         """
         self._parts = 0
         try:
-            if self.folder.is_dir():
-                shutil.rmtree(self.folder)
+            for path in self.folder.iterdir() if self.folder.is_dir() else ():
+                if path.name != LOCK_FILE:
+                    path.unlink()
+            with suppress(OSError):  # The lock is still in it.
+                self.folder.rmdir()
         except OSError as error:
-            raise InputError(f"{self.folder}: cannot be removed: {error.strerror}") from error
+            raise InputError(f"{self.folder}: cannot be removed: {error.strerror}.") from error
 
     def _check(self, begun: Mapping[str, str]) -> None:
         for name, value in self.settings.items():
             if begun.get(name) != value:
                 raise InputError(
                     f"{self.folder}: the run was begun with {name} {begun.get(name)}, not {value}; "
-                    "resume it with the same, or start anew without --resume"
+                    "resume it with the same, or start again without --resume."
                 )
 
     @property

@@ -48,7 +48,7 @@ class AnimalFinder:
         # Animals whose tracks are still keys.
         self._waiting: deque[Animals] = deque()
 
-    def step(self, images: Sequence[np.ndarray]) -> list[Animals]:
+    def step(self, images: Sequence[np.ndarray], numbers: Sequence[int]) -> list[Animals]:
         """Take the next frames; see :class:`aptv2.tracking.interfaces.AnimalReader`."""
         for image, found in zip(images, self.detector.detect_batch(images), strict=True):
             self._waiting.append(self._read(image, *found))

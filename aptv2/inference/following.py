@@ -48,12 +48,12 @@ class AnimalFollower:
     ) -> None:
         self.tracker, self.pose = tracker, pose
         self.first, self.fps, self.flip_test = first, fps, flip_test
-        self._frame = 0
+        self._frame = -1  # number of the last frame; damaged ones are missing
         self._glued = np.zeros(0, np.int64)  # frames that each animal shared a better one's place
 
-    def step(self, images: Sequence[np.ndarray]) -> list[Animals]:
+    def step(self, images: Sequence[np.ndarray], numbers: Sequence[int]) -> list[Animals]:
         """Take the next frames; see :class:`aptv2.tracking.interfaces.AnimalReader`."""
-        return [self._read(image) for image in images]
+        return [self._read(image, at) for image, at in zip(images, numbers, strict=True)]
 
     def finish(self) -> list[Animals]:
         """Nothing: no frame is owed."""
@@ -70,13 +70,13 @@ class AnimalFollower:
         if len(self._glued):
             self.tracker.restore(part(state, "tracker"))
 
-    def _read(self, image: np.ndarray) -> Animals:
-        boxes, scores = self._follow(image)
+    def _read(self, image: np.ndarray, number: int) -> Animals:
+        boxes, scores = self._follow(image, number)
         seen = np.flatnonzero(scores >= LOST)
         keypoints = self._keypoints(image, boxes, seen)
         apart = ~self._share_a_place(seen, boxes[seen], scores[seen], keypoints)
         tracks = self.first.tracks[seen]
-        self._frame += 1
+        self._frame = number
         return Animals(tracks[apart], boxes[seen][apart], scores[seen][apart], keypoints[apart])
 
     def _keypoints(self, image: np.ndarray, boxes: np.ndarray, seen: np.ndarray) -> np.ndarray:
@@ -89,13 +89,15 @@ class AnimalFollower:
     def _fused(self) -> FusedTracker:
         return cast("FusedTracker", self.tracker)
 
-    def _follow(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _follow(self, image: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Boxes and scores of the animals that have appeared, in the order of `first`."""
         boxes, scores = np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
         known = len(self._glued)
         if known:
             boxes, scores = self.tracker.step(image)
-        new = self.first.boxes[self.first.frames == self._frame]
+        # In the place of a damaged frame comes the next.
+        due = (self.first.frames > self._frame) & (self.first.frames <= number)
+        new = self.first.boxes[due]
         if len(new):
             (self.tracker.add if known else self.tracker.start)(image, new)
             self._glued = np.append(self._glued, np.zeros(len(new), np.int64))

@@ -1,4 +1,4 @@
-"""Ctrl-C that waits for a good moment."""
+"""Ctrl-C and the signals that end a process, which wait for a good moment."""
 
 from __future__ import annotations
 
@@ -8,29 +8,47 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from aptv2.errors import STOP_SIGNALS, Stopped
+
 
 @contextmanager
-def postponed_interrupt() -> Iterator[Callable[[], bool]]:
-    """Give a function that says whether Ctrl-C was pressed; only a second press interrupts.
+def postponed_interrupt() -> Iterator[Callable[[], int]]:
+    """Give a function that returns the signal that asked to stop, 0 so far; a second is at once.
 
-    Whoever does not ask in time is interrupted at the end of the block. Outside the main thread,
-    where Python delivers no signals, it never was pressed.
+    The signals are those of Ctrl-C, of `kill` and cluster schedulers, and of a terminal that is
+    closed; those that are ignored, as under nohup, stay so. Whoever does not ask in time is
+    interrupted at the end of the block. Outside the main thread, where Python delivers no signals,
+    there never is one.
+
+    Raises
+    ------
+    Stopped
+        At the end of the block, where a signal came.
     """
-    pressed = False
     if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
+        yield lambda: 0
         return
-    before = signal.getsignal(signal.SIGINT)
+    pressed = 0
+    before = {
+        number: handler
+        for number in STOP_SIGNALS
+        if (handler := signal.getsignal(number)) not in (signal.SIG_IGN, None)
+    }
 
-    def press(*_: Any) -> None:
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def press(number: int, *_: Any) -> None:
         nonlocal pressed
-        pressed = True
-        signal.signal(signal.SIGINT, before)
+        pressed = number
+        restore()
 
-    signal.signal(signal.SIGINT, press)
+    for number in before:
+        signal.signal(number, press)
     try:
         yield lambda: pressed
     finally:
-        signal.signal(signal.SIGINT, before)
+        restore()
     if pressed:
-        raise KeyboardInterrupt
+        raise Stopped(pressed)

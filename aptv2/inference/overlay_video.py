@@ -35,10 +35,14 @@ class OverlayVideo:
         self.segments = SegmentedVideo(folder, video.width, video.height, video.fps)
         self.trails = Trails(TRAIL_SECONDS, video.fps)
         self._size = queue_length(video)
-        self._queue: WriteBehind[tuple[np.ndarray, Animals]] | None = None
+        self.next_frame = 0
+        self._queue: WriteBehind[tuple[int, np.ndarray, Animals]] | None = None
 
-    def draw(self, image: np.ndarray, animals: Animals) -> None:
-        """Hand over the next frame, uint8 (H, W, 3) RGB, and its animals.
+    def draw(self, index: int, image: np.ndarray, animals: Animals) -> None:
+        """Hand over the next frame: number, image uint8 (H, W, 3) RGB, and its animals.
+
+        In the place of damaged frames before it, it is shown longer, so that the overlay's frames
+        have the numbers of the video's.
 
         Raises
         ------
@@ -47,7 +51,7 @@ class OverlayVideo:
         """
         if self._queue is None:
             self._queue = WriteBehind(self._draw, self._size)
-        self._queue.put((image, animals))
+        self._queue.put((index, image, animals))
 
     def end_segment(self) -> None:
         """Wait for what was handed over and make it last.
@@ -69,12 +73,13 @@ class OverlayVideo:
             queue.cancel()
         self.segments.discard_segment()
 
-    def _draw(self, item: tuple[np.ndarray, Animals]) -> None:
-        image, animals = item
+    def _draw(self, item: tuple[int, np.ndarray, Animals]) -> None:
+        index, image, animals = item
         self.trails.update(animals.tracks, animals.boxes)
-        self.segments.write(
-            draw_overlay(image, *_drawn(animals), trails=self.trails, skeleton=self.skeleton)
-        )
+        drawn = draw_overlay(image, *_drawn(animals), trails=self.trails, skeleton=self.skeleton)
+        while self.next_frame <= index:
+            self.segments.write(drawn)
+            self.next_frame += 1
 
 
 def queue_length(video: VideoSource) -> int:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
+from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -14,8 +16,9 @@ from typing import cast
 import numpy as np
 
 from aptv2.datasets import read_annotations
-from aptv2.errors import BrokenVideoError, InputError
+from aptv2.errors import BrokenVideoError, InputError, Stopped
 from aptv2.inference.boxes_file import FirstBoxes, read_boxes
+from aptv2.inference.checkpointing import held_results
 from aptv2.inference.finding import AnimalFinder
 from aptv2.inference.following import AnimalFollower
 from aptv2.inference.interrupt import postponed_interrupt
@@ -46,8 +49,8 @@ from aptv2.weights.files import written
 CHUNK = 4  # frames that go through the detector at once
 
 
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C, or a report's stop, in the middle of a video; what was done is kept."""
+class Interrupted(Stopped):
+    """Ctrl-C, `kill` or a report's stop, in the middle of a video; what was done is kept."""
 
 
 def track_video(
@@ -121,7 +124,8 @@ def track_video(
         Where the video breaks off; the frames before were written to `output`, and are its
         `table`.
     KeyboardInterrupt
-        On Ctrl-C; the frames before were written to `output`, and `resume` goes on.
+        On Ctrl-C, SIGTERM or SIGHUP; the frames before were written to `output`, and `resume` goes
+        on.
 
     Examples
     --------
@@ -149,7 +153,7 @@ def track_video(
     if fused:
         _check_fused(first, flip_test, pose_weights)
     if first is None and ((isinstance(tracker, str) and tracker != "lite") or tracker_weights):
-        raise InputError("--tracker: follows animals from their first boxes, so give --boxes too")
+        raise InputError("--tracker: follows animals from their first boxes, so give --boxes too.")
     if isinstance(tracker, str) and first is not None:
         tracker = load_tracker(tracker, tracker_weights, device, dtype, pose=fused)
     if isinstance(pose, str) and not fused:
@@ -166,10 +170,14 @@ def track_video(
         associator = Associator(video.fps, video.width, video.height, skeleton)
         reader = AnimalFinder(detector, cast("PoseNetwork", network), associator, flip_test)
     with (
+        nullcontext() if files is None else held_results(files),
         Results(video, skeleton, files, smooth, settings) as results,
         postponed_interrupt() as interrupted,
     ):
-        return _run(video, reader, results, resume, progress, interrupted)
+        table = _run(video, reader, results, resume, progress, interrupted)
+    if first is not None:
+        _check_reached(first, video, results)
+    return table
 
 
 def _run(
@@ -178,60 +186,73 @@ def _run(
     results: Results,
     resume: bool,
     progress: bool | Report,
-    interrupted: Callable[[], bool],
+    interrupted: Callable[[], int],
 ) -> PoseTable:
     state = results.begin(resume)
-    owed = 0  # frames that the reader took without telling their animals yet
+    pending = 0  # frames that the reader took without giving their animals yet
     if state is not None:
         reader.restore(part(state, "reader"))
-        owed = int(state["owed"])
-    frames = read_ahead(open_video(video.path, video.fps, results.told), queue_length(video))
+        pending = int(state["pending"])
+    source = replace(video, start=results.next_frame)
+    frames = read_ahead(source, queue_length(video))
     waiting: deque[VideoFrame] = deque()
     broken: BrokenVideoError | None = None
     with (
         closing(frames),
-        progress_bar(video.path.name, video.frame_count, results.told, progress) as show,
+        progress_bar(video.path.name, video.frame_count, results.frames_done, progress) as show,
     ):
         try:
-            waiting.extend(islice(frames, owed))
+            waiting.extend(islice(frames, pending))
             for chunk in _chunks(frames):
                 waiting.extend(chunk)
-                for animals in reader.step([frame.image for frame in chunk]):
-                    results.tell(waiting.popleft(), animals)
+                images = [frame.image for frame in chunk]
+                for animals in reader.step(images, [frame.index for frame in chunk]):
+                    results.append(waiting.popleft(), animals)
                 try:
-                    show(results.told)
+                    show(results.frames_done)
                     stop = interrupted()
                 except Stop:
-                    stop = True
+                    stop = signal.SIGINT
                 if results.due or stop:
                     state = prefixed(reader.state(), "reader")
-                    results.save(state | {"owed": np.array(len(waiting))})
+                    results.save(state | {"pending": np.array(len(waiting))})
                 if stop:
-                    raise _interruption(video, results)
+                    raise _interruption(video, results, stop)
         except BrokenVideoError as error:
             broken = error
+        except InputError as error:  # The disk is full or gone.
+            raise _failure(error, results) from error
         for animals in reader.finish():
-            results.tell(waiting.popleft(), animals)
-        show(results.told)
+            results.append(waiting.popleft(), animals)
+        show(results.frames_done)
     table = results.write()
     results.end()
     if broken is not None:
         kept = ""
         if results.output is not None:
-            kept = f"; the {results.told} frames before are in {results.output.folder}"
+            kept = f" The {results.frames_done} frames before are in {results.output.folder}."
         raise BrokenVideoError(f"{broken}{kept}", table) from broken
     return table
 
 
-def _interruption(video: VideoSource, results: Results) -> Interrupted:
+def _interruption(video: VideoSource, results: Results, stop: int) -> Interrupted:
     """The error that says what an interrupted run leaves, once it has left it."""
-    sentence = f"{video.path}: interrupted after {results.told} frames"
+    sentence = f"{video.path}: interrupted after {results.frames_done} frames"
     if results.output is None:
-        return Interrupted(sentence)
+        return Interrupted(stop, f"{sentence}.")
     if results.may_replace:
         results.write()
         sentence += f", which are in {results.output.folder}"
-    return Interrupted(f"{sentence}; the same command with --resume goes on")
+    return Interrupted(stop, f"{sentence}; the same command with --resume goes on.")
+
+
+def _failure(error: InputError, results: Results) -> InputError:
+    """The error of a run that cannot write any more, once the tables are written."""
+    if not results.rescue() or results.output is None:
+        return error
+    return InputError(
+        f"{error} The {results.frames_done} frames before are in {results.output.tracks}."
+    )
 
 
 def _chunks(frames: Iterator[VideoFrame]) -> Iterator[list[VideoFrame]]:
@@ -267,23 +288,34 @@ def _written(name: str, weights: str | Path | None) -> int:
 def _first_boxes(path: str | Path, video: VideoSource) -> FirstBoxes:
     first = read_boxes(path, video.width, video.height)
     last = int(first.frames[-1])
-    if video.frame_count is not None and last >= video.frame_count:
+    # Most files only let one guess their number of frames: a guess refuses nothing.
+    if last >= (video.frame_count or 0) and last >= (most := video.most_frames):
         raise InputError(
-            f"{first.path}: frame {last} is beyond the end of {video.path}, whose "
-            f"{video.frame_count} frames count from 0"
+            f"{first.path}: frame {last} is beyond the end of {video.path}, whose {most} frames "
+            "count from 0; correct the frame."
         )
     return first
+
+
+def _check_reached(first: FirstBoxes, video: VideoSource, results: Results) -> None:
+    missed = first.frames[first.frames >= results.next_frame]
+    if len(missed):
+        raise InputError(
+            f"{first.path}: frame {int(missed[0])} is beyond the end of {video.path}, whose last "
+            f"frame is {results.next_frame - 1}; the animals before were tracked, correct the "
+            "frame of the others."
+        )
 
 
 def _check_fused(
     first: FirstBoxes | None, flip_test: bool, pose_weights: str | Path | None
 ) -> None:
     if first is None:
-        raise InputError("--pose fused: a tracker reads these poses, so it needs --boxes too")
+        raise InputError("--pose fused: a tracker reads these poses, so it needs --boxes too.")
     if flip_test:
-        raise InputError("--pose fused: the tracker sees no mirrored crops; leave out --flip-test")
+        raise InputError("--pose fused: the tracker sees no mirrored crops; leave out --flip-test.")
     if pose_weights is not None:
-        raise InputError("--pose fused: its weights are the tracker's; leave out --pose-weights")
+        raise InputError("--pose fused: its weights are the tracker's; leave out --pose-weights.")
 
 
 def _name(network: object, weights: str | Path | None = None) -> str:
@@ -293,7 +325,7 @@ def _name(network: object, weights: str | Path | None = None) -> str:
 
 def _size(video: VideoSource) -> str:
     if isinstance(video, ImageFolder):
-        return f"{video.path.name} of {len(video.files)} images, {video.fps:g} a second"
+        return f"{video.path.name} of {video.most_frames} images, {video.fps:g} a second"
     return f"{video.path.name} of {video.path.stat().st_size} bytes"
 
 

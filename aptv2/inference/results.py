@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 
 import numpy as np
 
+from aptv2.errors import InputError
 from aptv2.inference.checkpointing import Checkpoint
 from aptv2.inference.output import Output
 from aptv2.inference.overlay_video import OverlayVideo
@@ -47,9 +49,10 @@ class Results:
         settings: Mapping[str, str],
     ) -> None:
         self.video, self.skeleton, self.output = video, skeleton, output
-        self.told = 0  # frames whose animals are known
+        self.frames_done = 0  # frames whose animals are known
+        self.next_frame = 0  # number of the one after them
         self.may_replace = True  # what is there is no finished run's, so may be written over
-        self._new: list[tuple[float, Animals]] = []  # frames since the last checkpoint
+        self._new: list[tuple[int, float, Animals]] = []  # frames since the last checkpoint
         self._parts: list[State] = []  # those before
         self._filter = OneEuroFilter() if smooth else None
         self._checkpoint: Checkpoint | None = None
@@ -79,16 +82,18 @@ class Results:
             self.may_replace = not self.output.tracks.exists()
             return None
         state, self._parts = self._checkpoint.load()
-        self.told = sum(len(rows["times"]) for rows in self._parts)
+        self.frames_done = sum(len(rows["times"]) for rows in self._parts)
+        self.next_frame = 1 + max(int(rows["indices"].max(initial=-1)) for rows in self._parts)
         if self._filter is not None:
             self._filter.restore(part(state, "filter"))
         if self._overlay is not None:
             self._overlay.segments.count = int(state["segments"])
+            self._overlay.next_frame = self.next_frame
             for animals in _last_frames(self._parts, _TRAIL_FRAMES):
                 self._overlay.trails.update(animals.tracks, animals.boxes)
         return part(state, "reader")
 
-    def tell(self, frame: VideoFrame, animals: Animals) -> None:
+    def append(self, frame: VideoFrame, animals: Animals) -> None:
         """Take the animals of the next frame.
 
         Raises
@@ -98,10 +103,11 @@ class Results:
         """
         if self._filter is not None:
             animals = _smoothed(self._filter, animals, frame.time)
-        self._new.append((frame.time, animals))
-        self.told += 1
+        self._new.append((frame.index, frame.time, animals))
+        self.frames_done += 1
+        self.next_frame = frame.index + 1
         if self._overlay is not None:
-            self._overlay.draw(frame.image, animals)
+            self._overlay.draw(frame.index, frame.image, animals)
 
     def save(self, reader: State) -> None:
         """Make a checkpoint that a later run can go on from, with the reader's state.
@@ -125,7 +131,10 @@ class Results:
         self._new = []
 
     def write(self) -> PoseTable:
-        """The table of what was told so far, written to the output files.
+        """The table of the frames so far, written to the output files.
+
+        The tables come first, as they are small: a disk that cannot hold the others may hold them.
+        What can be written is written.
 
         Raises
         ------
@@ -133,12 +142,33 @@ class Results:
             Where a file cannot be written.
         """
         table = self._table()
-        if self.output is not None:
-            if self._overlay is not None:
+        if self.output is None:
+            return table
+        failures = self.output.write(table)
+        if self._overlay is not None:
+            try:
                 self._overlay.end_segment()
                 self._overlay.segments.join(self.output.video)
-            self.output.write(table)
+            except InputError as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
         return table
+
+    def rescue(self) -> bool:
+        """Write the tables of the frames so far where nothing else can be written.
+
+        Returns
+        -------
+        bool
+            Whether they are there.
+        """
+        if self.output is None or not self.frames_done or not self.may_replace:
+            return False
+        if self._overlay is not None:
+            with suppress(InputError):
+                self._overlay.discard_segment()  # It also makes room on the disk.
+        return not self.output.write_tables(self._table())
 
     def end(self) -> None:
         """Remove the checkpoint of a run that is over."""
@@ -163,12 +193,15 @@ class Results:
         parts = [*self._parts, _arrays(self._new, len(self.skeleton))]
         rows = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
         count = len(rows["times"])
-        names = [f.name for f in self.video.files] if isinstance(self.video, ImageFolder) else None
+        names = None
+        if isinstance(self.video, ImageFolder):
+            known = self.video.names
+            names = [known[index] for index in rows["indices"].tolist()]
         frames = Frames.make(
             count,
-            names=names and names[:count],
+            names=names,
             sizes=np.tile([self.video.width, self.video.height], (count, 1)),
-            indices=np.arange(count),
+            indices=rows["indices"],
             times=rows["times"],
         )
         return PoseTable.make(
@@ -183,19 +216,20 @@ class Results:
         )
 
 
-def _arrays(frames: Sequence[tuple[float, Animals]], keypoints: int) -> State:
-    """Frames as arrays: `times` and `counts` (F,), and the animals of all frames in one."""
+def _arrays(frames: Sequence[tuple[int, float, Animals]], keypoints: int) -> State:
+    """Frames as arrays: `indices`, `times` and `counts` (F,), and the animals of all in one."""
     none = Animals(
         np.zeros(0, np.int64),
         np.zeros((0, 4), np.float32),
         np.zeros(0, np.float32),
         np.zeros((0, keypoints, 3), np.float32),
     )
-    animals = [none, *(animals for _, animals in frames)]
+    animals = [none, *(animals for _, _, animals in frames)]
     columns = zip(Animals._fields, *animals, strict=True)
     return {name: np.concatenate(values) for name, *values in columns} | {
-        "times": np.array([time for time, _ in frames], np.float64),
-        "counts": np.array([len(a.tracks) for _, a in frames], np.int64),
+        "indices": np.array([index for index, _, _ in frames], np.int64),
+        "times": np.array([time for _, time, _ in frames], np.float64),
+        "counts": np.array([len(animals.tracks) for _, _, animals in frames], np.int64),
     }
 
 

@@ -82,11 +82,19 @@ class AnimalReader(Protocol):
     The animals of a frame may come some frames late, when more is known about them.
     """
 
-    def step(self, images: Sequence[np.ndarray]) -> list[Animals]:
-        """Take the next frames and return the animals of the earliest that are not yet told."""
+    def step(self, images: Sequence[np.ndarray], numbers: Sequence[int]) -> list[Animals]:
+        """Take the next frames and return the animals of the earliest that are still pending.
+
+        Parameters
+        ----------
+        images
+            uint8 (H, W, 3) each, RGB.
+        numbers
+            Of the frames in the video, rising; those of damaged frames are missing.
+        """
 
     def finish(self) -> list[Animals]:
-        """The animals of the frames that are still owed, at the end of the video."""
+        """The animals of the frames that are still pending, at the end of the video."""
 
     def state(self) -> State:
         """Everything that the next step depends on, as arrays."""

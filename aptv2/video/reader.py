@@ -3,54 +3,53 @@
 from __future__ import annotations
 
 import math
-import re
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, suppress
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
-from av.container import InputContainer
-from av.stream import Disposition
-from av.video.reformatter import VideoReformatter
-from av.video.stream import VideoStream
+from av.format import Flags
 
 from aptv2.errors import BrokenVideoError, InputError
-from aptv2.images import check_size
+from aptv2.images import IMAGE_SUFFIXES, check_size
+from aptv2.levels import Levels
+from aptv2.video.container import (
+    DEFAULT_FPS,
+    MAX_FPS,
+    count_frames,
+    frame_rate,
+    most_frames,
+    open_stream,
+)
+from aptv2.video.damage import Damage, PatchedFile, find_damage
+from aptv2.video.decoding import BreakError, DamagedError, Decoding
 from aptv2.video.image_folder import ImageFolder
+from aptv2.video.pixels import (
+    FrameConverter,
+    display_matrix,
+    is_deep,
+    is_sideways,
+    measure_levels,
+)
 from aptv2.video.sources import VideoFrame, VideoSource, kind_of
 
-DEFAULT_FPS = 25.0
-MAX_FPS = 1000
-"""Files that declare more give their clock's rate, not the rate of frames."""
-
-# Only containers that hold their own frames, and no protocol but files: a playlist that is called
-# .mp4 could otherwise open other files or addresses.
-_SAFE_OPTIONS = {
-    "protocol_whitelist": "file",
-    "format_whitelist": "mov,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,gif,h264,hevc,m4v",
-}
-
-_DURATION = re.compile(r"(\d{1,4}):(\d\d):(\d\d(?:\.\d+)?)")
-_DURATION_SLACK = 1.0
-"""Seconds that Matroska's duration may exceed the last frame's end by."""
-
-
-class _BreakError(Exception):
-    """Why the rest of a video cannot be read."""
+_LEVEL_SAMPLES = 16
+"""Frames, spread over a video, that its range of values is measured in."""
 
 
 def open_video(source: str | Path, fps: float = DEFAULT_FPS, start: int = 0) -> VideoSource:
-    """A video file or a folder of images, ready to be read.
+    """Open a video file, a folder of images or a multi-page image for reading.
 
     Parameters
     ----------
     source
-        Video file, or folder of images (jpg, png, bmp, tif, webp) that are taken in natural order.
+        Video file; or folder of images (jpg, png, bmp, tif, webp) that are taken in natural order,
+        where the pages of a TIFF are frames too; or one such TIFF.
     fps
-        Frames per second of a folder of images; a file knows its own.
+        Frames per second of images; a video file knows its own.
     start
         Index of the first frame to yield. Frames before it are decoded and dropped, which is exact
         for every codec.
@@ -73,20 +72,31 @@ def open_video(source: str | Path, fps: float = DEFAULT_FPS, start: int = 0) -> 
     """
     path = Path(source).expanduser()
     if not (math.isfinite(fps) and 0 < fps <= MAX_FPS):
-        raise InputError(f"{path}: the frame rate {fps} is not between 0 and {MAX_FPS}")
+        raise InputError(f"{path}: the frame rate {fps} is not between 0 and {MAX_FPS}.")
     if start < 0:
-        raise InputError(f"{path}: the first frame to read, {start}, is below 0")
+        raise InputError(f"{path}: the first frame to read, {start}, is below 0.")
     kind = kind_of(path)
-    if kind == "folder":
-        return ImageFolder.open(path, float(fps), start)
     if kind is None:
-        raise InputError(f"{path}: no such file or folder")
+        raise InputError(f"{path}: no such file or folder.")
+    if kind == "folder" or path.suffix.lower() in IMAGE_SUFFIXES:
+        return ImageFolder.open(path, float(fps), start)
     return VideoFile.open(path, start)
 
 
 @dataclass(frozen=True)
 class VideoFile(VideoSource):
-    """A video file. Times are the file's own, so a variable frame rate is told truly."""
+    """A video file. Times are the file's own, so a variable frame rate keeps its times.
+
+    A frame that cannot be decoded is left out: its number stays free, and a warning counts those
+    that are missing.
+
+    Parameters
+    ----------
+    levels
+        Scale of pixels of 16 bits or fractions; None for others.
+    """
+
+    levels: Levels | None = None
 
     @classmethod
     def open(cls, path: Path, start: int) -> VideoFile:
@@ -97,160 +107,111 @@ class VideoFile(VideoSource):
         InputError
             Where no frame can be decoded, or frames are too large.
         """
-        with _opened(path) as (container, stream):
+        with open_stream(path) as (container, stream):
             check_size(path, stream.codec_context.width, stream.codec_context.height)
-            rate, count = _frame_rate(stream), _count_frames(container, stream)
-            try:
-                frame = next(_decode(container, stream), None)
-            except (av.FFmpegError, _BreakError) as error:
-                raise InputError(f"{path}: no frame can be decoded ({_reason(error)})") from error
-            if frame is None:
-                raise InputError(f"{path}: the video has no frames")
-            width, height = frame.width, frame.height
-            if _quarter_turns(frame) % 2:
-                width, height = height, width
+            rate, count = frame_rate(path, stream), count_frames(container, stream)
+        video = cls(path, 0, 0, rate, count, start)
+        try:
+            with closing(video._frames()) as frames:
+                first = next(frames, None)
+        except (av.FFmpegError, BreakError) as error:
+            raise InputError(f"{path}: no frame can be decoded ({_reason(error)}).") from error
+        if first is None:
+            raise InputError(f"{path}: the video has no frames.")
+        frame = first[2]
+        width, height = frame.width, frame.height
+        matrix = display_matrix(frame)
+        if matrix is not None and is_sideways(matrix):
+            width, height = height, width
         check_size(path, width, height)
-        return cls(path, width, height, rate, count, start)
+        levels = measure_levels(_samples(path)) if is_deep(frame.format) else None
+        return cls(path, width, height, rate, count, start, levels)
+
+    @property
+    def most_frames(self) -> int:
+        return most_frames(self.path)
 
     def __iter__(self) -> Iterator[VideoFrame]:
-        index, first_time = 0, None
-        # One for all frames: it keeps its conversion tables.
-        converter = VideoReformatter()
-        with _opened(self.path) as (container, stream):
-            tick = stream.time_base or Fraction(1)
-            try:
-                for frame in _decode(container, stream):
-                    time = index / self.fps if frame.pts is None else float(frame.pts * tick)
-                    first_time = time if first_time is None else first_time
-                    if index >= self.start:
-                        yield VideoFrame(index, time - first_time, self._image(frame, converter))
-                    index += 1
-            except (av.FFmpegError, _BreakError) as error:
-                of = f" of {self.frame_count}" if self.frame_count else ""
-                raise BrokenVideoError(
-                    f"{self.path} breaks at frame {index}{of}: {_reason(error)}; copy the file "
-                    "again or repair it to have the rest"
-                ) from error
+        index = 0
+        converter = FrameConverter(self.levels)
+        frames = self._frames()
+        try:
+            for index, time, frame in frames:
+                if index >= self.start:
+                    yield VideoFrame(index, time, self._image(frame, converter))
+                index += 1
+        except (av.FFmpegError, BreakError) as error:
+            of = f" of {self.frame_count}" if (self.frame_count or 0) >= index else ""
+            raise BrokenVideoError(
+                f"{self.path} breaks at frame {index}{of}: {_reason(error)}; copy the file "
+                "again or repair it to have the rest."
+            ) from error
+        finally:
+            frames.close()
 
-    def _image(self, frame: av.VideoFrame, converter: VideoReformatter) -> np.ndarray:
-        # One thread: the decoder has the other cores.
-        image: np.ndarray = converter.reformat(frame, format="rgb24", threads=1).to_ndarray()
-        turns = _quarter_turns(frame)
-        if turns:
-            image = np.ascontiguousarray(np.rot90(image, turns))
+    def _frames(self) -> Iterator[tuple[int, float, av.VideoFrame]]:
+        """Numbers, times and frames; at the first damage once more from the start, with care."""
+        last = -1
+        try:
+            for index, time, frame in self._read(None):
+                last = index
+                yield index, time, frame
+        except DamagedError:
+            pass
+        else:
+            return
+        with open_stream(self.path) as (container, _):
+            damage = find_damage(self.path, container.format.name)
+        for index, time, frame in self._read(damage):
+            if index > last:
+                yield index, time, frame
+
+    def _read(self, damage: Damage | None) -> Iterator[tuple[int, float, av.VideoFrame]]:
+        """The same.
+
+        Parameters
+        ----------
+        damage
+            What is known to be damaged; None raises :class:`DamagedError` where something is.
+        """
+        source = PatchedFile(self.path, damage.patches) if damage and damage.patches else None
+        with open_stream(self.path, source) as (container, stream):
+            if damage is not None:
+                # With several threads, errors come late and take good frames with them.
+                stream.thread_type, stream.codec_context.thread_count = "NONE", 1
+            joined = bool(container.format.flags & Flags.ts_discont.value)
+            decoding = Decoding(self.path, container, stream, self.fps, joined, damage)
+            yield from decoding
+            if decoding.lost:
+                warnings.warn(
+                    f"{self.path}: {decoding.lost} damaged "
+                    f"{'frame is' if decoding.lost == 1 else 'frames are'} left out; the others "
+                    "keep their numbers and times.",
+                    stacklevel=2,
+                )
+
+    def _image(self, frame: av.VideoFrame, converter: FrameConverter) -> np.ndarray:
+        image = converter(frame)
         if image.shape[:2] != (self.height, self.width):
-            raise _BreakError(
+            raise BreakError(
                 f"its frames change from {self.width} x {self.height} to {image.shape[1]} x "
                 f"{image.shape[0]} pixels"
             )
         return image
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """The container and its first video stream that is not a cover picture."""
-    try:
-        # The prefix keeps FFmpeg from reading a protocol into a file's name.
-        container = av.open(f"file:{path}", options=_SAFE_OPTIONS)
-    except (av.FFmpegError, OSError) as error:
-        raise InputError(f"{path}: {_why_not_opened(path, error)}") from error
-    with container:
-        streams = [
-            stream
-            for stream in container.streams.video
-            if not stream.disposition & Disposition.attached_pic
-        ]
-        if not streams:
-            raise InputError(f"{path}: holds no video stream")
-        if streams[0].codec_context is None:
-            raise InputError(f"{path}: its video codec is not supported; convert it to H.264")
-        streams[0].thread_type = "AUTO"
-        yield container, streams[0]
-
-
-def _decode(container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
-    """Frames in display order.
-
-    Raises
-    ------
-    _BreakError
-        After the last whole frame, where the file ends before it should. Decoders and demuxers
-        mostly pass over that in silence.
-    """
-    indexed = len(stream.index_entries) > 1
-    held: av.Packet | None = None
-    last: av.Packet | None = None
-    packets = 0
-    for packet in container.demux(stream):
-        if not packet.size:
-            continue
-        if held is not None:
-            yield from held.decode()
-        last, packets = packet, packets + 1
-        # A file that is cut ends in half a packet, which would decode to half a picture. Damage in
-        # the middle is left to the decoder, which mends what it can.
-        held = packet if packet.is_corrupt else None
-        if held is None:
-            yield from packet.decode()
-    yield from stream.decode(None)
-    if held is not None or (last and _ends_early(stream, last, packets, indexed)):
-        raise _BreakError("the file is cut off")
-
-
-def _ends_early(stream: VideoStream, last: av.Packet, packets: int, indexed: bool) -> bool:
-    """Whether a stream promised more than was read, by whatever its container tells.
-
-    A count alone does not do: packets that an edit list hides are in it, but are not read.
-    """
-    index = stream.index_entries
-    if len(index) and last.dts is not None and last.dts < index[-1].timestamp:
-        return True
-    if not indexed and stream.frames:  # AVI that lost the index at its end.
-        return packets < stream.frames
-    promised = _DURATION.fullmatch(stream.metadata.get("DURATION", ""))  # Matroska.
-    if promised is None or last.pts is None or stream.time_base is None:
-        return False
-    hours, minutes, seconds = (float(number) for number in promised.groups())
-    end = float((last.pts + (last.duration or 0)) * stream.time_base)
-    return hours * 3600 + minutes * 60 + seconds - end > _DURATION_SLACK
-
-
-def _quarter_turns(frame: av.VideoFrame) -> int:
-    """How often the display matrix wants a frame turned by 90 degrees, counterclockwise."""
-    return round(frame.rotation / 90) % 4
-
-
-def _frame_rate(stream: VideoStream) -> float:
-    for rate in (stream.average_rate, stream.guessed_rate):
-        if rate and 0 < rate <= MAX_FPS:
-            return float(rate)
-    return DEFAULT_FPS
-
-
-def _count_frames(container: InputContainer, stream: VideoStream) -> int | None:
-    seconds: Fraction | None = None
-    if stream.duration and stream.time_base:
-        seconds = stream.duration * stream.time_base
-    elif container.duration:
-        seconds = Fraction(container.duration, av.time_base)
-    by_time = round(seconds * stream.average_rate) if seconds and stream.average_rate else 0
-    # The smaller: frames that an edit list hides are counted in one and not in the other.
-    return min((n for n in (stream.frames, by_time) if n > 0), default=None)
-
-
-def _why_not_opened(path: Path, error: Exception) -> str:
-    if isinstance(error, PermissionError):
-        return "cannot be read: permission denied"
-    with path.open("rb") as file:
-        head = file.read(12)
-    if not head:
-        return "the file is empty"
-    if head[4:8] == b"ftyp":
-        return (
-            "the video is incomplete: its index (the moov atom), which is written last, is "
-            "missing; copy the file again"
-        )
-    return "is not a video that can be read"
+def _samples(path: Path) -> Iterator[av.VideoFrame]:
+    """Frames that are spread over a video."""
+    with open_stream(path) as (container, stream):
+        length = stream.duration or 0
+        for sample in range(_LEVEL_SAMPLES):
+            with suppress(av.FFmpegError):  # What cannot be sampled is told when it is read.
+                if length:
+                    offset = (stream.start_time or 0) + length * sample // _LEVEL_SAMPLES
+                    container.seek(offset, stream=stream)
+                frame = next(container.decode(stream), None)
+                if frame is not None:
+                    yield frame
 
 
 def _reason(error: Exception) -> str:

@@ -10,7 +10,8 @@ import numpy as np
 
 from aptv2.errors import InputError
 from aptv2.files import atomic_write
-from aptv2.video.writer import VideoWriter
+from aptv2.video.container import open_container
+from aptv2.video.writer import VideoWriter, overlay_rate
 
 
 class SegmentedVideo:
@@ -79,17 +80,17 @@ class SegmentedVideo:
                 self._copy_packets(temporary)
             except (av.FFmpegError, OSError) as error:
                 reason = getattr(error, "strerror", None) or error
-                raise InputError(f"{path}: cannot be written: {reason}") from error
+                raise InputError(f"{path}: cannot be written: {reason}.") from error
 
     def _copy_packets(self, path: Path) -> None:
-        rate = Fraction(self._format[2]).limit_denominator(1001)
+        rate = overlay_rate(self._format[2])
         # Frames by which decoding runs ahead of showing; short segments have less of it.
         ahead = max(self._frames_ahead(number, rate) for number in range(self.count))
-        with av.open(str(path), "w", container_options={"movflags": "faststart"}) as whole:
+        with av.open(f"file:{path}", "w", container_options={"movflags": "faststart"}) as whole:
             target = None
             frames = 0
             for number in range(self.count):
-                with av.open(str(self._segment(number))) as segment:
+                with open_container(self._segment(number)) as segment:
                     source = segment.streams.video[0]
                     target = target or whole.add_stream_from_template(source)
                     begun = frames / rate
@@ -103,7 +104,7 @@ class SegmentedVideo:
                         frames += 1
 
     def _frames_ahead(self, number: int, rate: Fraction) -> int:
-        with av.open(str(self._segment(number))) as segment:
+        with open_container(self._segment(number)) as segment:
             first = next(segment.demux(video=0))
             if first.pts is None or first.dts is None:
                 return 0

@@ -12,11 +12,12 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from aptv2.errors import InputError
-from aptv2.images import IMAGE_SUFFIXES
+from aptv2.images import IMAGE_SUFFIXES, page_sizes
 
 VIDEO_SUFFIXES = frozenset(
     {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"}
-    | {".wmv", ".asf", ".flv", ".3gp", ".ogv", ".gif"}
+    | {".wmv", ".asf", ".flv", ".f4v", ".3gp", ".3g2", ".ogv", ".gif", ".dv", ".mxf", ".vob"}
+    | {".m2v", ".h264", ".264", ".h265", ".hevc", ".mjpeg", ".mjpg"}
 )
 OVERLAY_SUFFIX = ".pose.mp4"
 """How the overlay videos end that the package writes; a folder's are not tracked again."""
@@ -70,6 +71,11 @@ class VideoSource(ABC):
         """What output files are called after."""
         return output_name(self.path)
 
+    @property
+    @abstractmethod
+    def most_frames(self) -> int:
+        """More frames than this there cannot be; counted where the file does not state it."""
+
     @abstractmethod
     def __iter__(self) -> Iterator[VideoFrame]:
         """Frames from `start` on.
@@ -97,8 +103,9 @@ def kind_of(path: Path) -> Literal["file", "folder"] | None:
 
 def output_name(path: Path) -> str:
     """Name that a source's output files start with: a file's stem, a folder's name."""
-    resolved = path.resolve()
-    return (resolved.name if resolved.is_dir() else resolved.stem) or "video"
+    # A link's target may be called anything, so only what has no name of its own is followed.
+    named = path.resolve() if path.name in ("", "..") else path
+    return (named.name if named.is_dir() else named.stem) or "video"
 
 
 def natural_order(path: Path) -> list[str | int]:
@@ -131,10 +138,10 @@ def expand_sources(arguments: Sequence[str | Path]) -> list[Path]:
     InputError
         Where an argument leads to no video, or two videos would write the same output files.
     """
-    sources: dict[Path, Path] = {}
+    sources: dict[tuple[Path, str], Path] = {}
     for argument in arguments:
         for path in _expand(argument):
-            sources.setdefault(path.resolve(), path)
+            sources.setdefault((path.resolve(), output_name(path)), path)
     named: dict[str, Path] = {}
     for path in sources.values():
         # Folded: some file systems take Clip.mp4 and clip.mp4 for one file.
@@ -142,7 +149,7 @@ def expand_sources(arguments: Sequence[str | Path]) -> list[Path]:
         if other is not path:
             raise InputError(
                 f"{other} and {path} would write the same output files; rename one of them or "
-                "track them in two runs"
+                "track them in two runs."
             )
     return list(sources.values())
 
@@ -195,11 +202,18 @@ def _expand_folder(folder: Path) -> list[Path]:
 
 
 def _video_file(path: Path) -> Path:
-    if path.suffix.lower() in IMAGE_SUFFIXES:
+    if path.suffix.lower() in IMAGE_SUFFIXES and not _has_pages(path):
         raise InputError(
-            f"{path}: is one image; give the folder of its numbered images, {path.parent}, instead"
+            f"{path}: is one image; give the folder of its numbered images, {path.parent}, instead."
         )
     return path
+
+
+def _has_pages(path: Path) -> bool:
+    try:
+        return len(page_sizes(path)) > 1
+    except InputError:
+        return False
 
 
 def _files_in(folder: Path, suffixes: frozenset[str]) -> list[Path]:

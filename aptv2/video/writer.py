@@ -15,6 +15,15 @@ from av.video.stream import VideoStream
 from aptv2.errors import InputError
 from aptv2.files import atomic_write
 
+MIN_FPS = 1
+"""Slower videos, such as those of trail cameras, are shown at this rate: players want one."""
+
+
+def overlay_rate(fps: float) -> Fraction:
+    """Frames per second of a video that is written."""
+    # 1001 gives back 30000/1001 from 29.97003, as cameras have it.
+    return Fraction(max(fps, MIN_FPS)).limit_denominator(1001)
+
 
 class _DiscardError(Exception):
     """What an output's block ends with where it is to leave nothing."""
@@ -33,7 +42,7 @@ class VideoWriter:
     width, height
         Size of the frames in pixels. H.264 wants even sizes: an odd one gets a black row or column.
     fps
-        Frames per second.
+        Frames per second; at least `MIN_FPS` is written.
     keep
         Finish and keep the video where the body fails.
     keyframes
@@ -61,8 +70,7 @@ class VideoWriter:
         self._canvas = np.zeros((height + height % 2, width + width % 2, 3), np.uint8)
         self._converter = VideoReformatter()
         self._frames = 0
-        # 1001 gives back 30000/1001 from 29.97003, as cameras have it.
-        rate = Fraction(fps).limit_denominator(1001)
+        rate = overlay_rate(fps)
         # Entered by hand: its block ends in close() or discard().
         self._output = atomic_write(self.path)
         self._part = self._output.__enter__()

@@ -315,7 +315,7 @@ def test_a_truncated_video_keeps_what_came_before(
     count = len(table.frames)
     assert 10 < count < 46
     assert f"breaks at frame {count} " in str(caught.value)
-    assert f"the {count} frames before are in {out}" in str(caught.value)
+    assert f"The {count} frames before are in {out}." in str(caught.value)
     whole = track_video(two_animals.path, **blobs)
     # The decoder may differ on the last frame before the break.
     sure = count - 2

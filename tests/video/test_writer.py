@@ -151,7 +151,7 @@ def test_a_full_disk(
 ) -> None:
     path = tmp_path / "out.mp4"
     path.write_text("old")
-    monkeypatch.setattr("secrets.token_hex", lambda _: "0")
+    monkeypatch.setattr("aptv2.files.temporary_name", lambda suffix: f".out.0{suffix}")
     (tmp_path / ".out.0.mp4").symlink_to("/dev/full")
     noise = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
     with pytest.raises(InputError, match="cannot be written: No space left on device"):
