@@ -240,7 +240,7 @@ def _pixels(
 
 def _deep_samples(path: Path) -> Iterable[np.ndarray]:
     """Values of some pages of an image that has more than 8 bits."""
-    with suppress(Exception), _opened(path) as (image, orientation):  # Told when it is read.
+    with suppress(Exception), _opened(path) as (image, orientation):  # Reported when it is read.
         pages = list(_pages(path, image))
         for page in pages[:: max(len(pages) // _LEVEL_SAMPLES, 1)]:
             image.seek(page)

@@ -134,7 +134,7 @@ def most_frames(path: Path) -> int:
             for packet in container.demux(stream):
                 packets += packet.size > 0
         except av.FFmpegError:
-            pass  # Told when the frames are read.
+            pass  # Reported when the frames are read.
         return packets
 
 
@@ -151,7 +151,7 @@ def _steps(path: Path) -> np.ndarray:
                 if len(times) == _PROBED_PACKETS:
                     break
         except av.FFmpegError:
-            pass  # Told when the frames are read.
+            pass  # Reported when the frames are read.
     return np.diff(np.sort(times))
 
 

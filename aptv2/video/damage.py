@@ -85,11 +85,8 @@ class PatchedFile(io.RawIOBase):
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         return self._file.seek(offset, whence)
 
-    def tell(self) -> int:
-        return self._file.tell()
-
     def read(self, size: int = -1) -> bytes:
-        start = self._file.tell()
+        start = self._file.seek(0, io.SEEK_CUR)
         data = bytearray(self._file.read(size))
         for at in range(bisect_right(self._positions, start - 1), len(self._patches)):
             position, patch = self._patches[at]

@@ -40,7 +40,7 @@ class FrameClock:
     tick
         Seconds of a unit of the stream's times.
     fps
-        Frames per second, to find holes and to tell times where packets have none.
+        Frames per second, to find holes and for times where packets have none.
     joined
         Whether the container may consist of parts whose clocks begin anew (MPEG's do).
     guessed
@@ -134,7 +134,7 @@ class FrameClock:
         del self._pending[: at + 1]
         self._index += self._count_lost(passed, packet)
         self._last = packet
-        return self._tell((packet.key - self._origin) * self._tick)
+        return self._numbered((packet.key - self._origin) * self._tick)
 
     def _place(self, pts: int | None) -> int | None:
         """Which pending packet a frame comes from."""
@@ -151,11 +151,11 @@ class FrameClock:
     def _unplaced(self) -> tuple[int, float]:
         """A frame that no packet explains follows the one before."""
         if self._last is None:
-            return self._tell(self._index / self._fps)
-        return self._tell(self._time + 1 / self._fps)
+            return self._numbered(self._index / self._fps)
+        return self._numbered(self._time + 1 / self._fps)
 
-    def _tell(self, time: float) -> tuple[int, float]:
-        if self._tick * self._fps > 1:  # Frames are shorter than the clock can tell.
+    def _numbered(self, time: float) -> tuple[int, float]:
+        if self._tick * self._fps > 1:  # Frames are shorter than a tick.
             time = self._index / self._fps
         if time <= self._time:
             time = self._time + self._tick / 2

@@ -73,7 +73,7 @@ class ImageFolder(VideoSource):
 
     @property
     def names(self) -> list[str]:
-        """Name of each frame's file; "" where files have several, which names cannot tell apart."""
+        """Name of each frame's file; "" where files have several, which share their name."""
         if len(self.files) < sum(self.pages):
             return [""] * sum(self.pages)
         return [file.name for file in self.files]

@@ -205,7 +205,7 @@ def _samples(path: Path) -> Iterator[av.VideoFrame]:
     with open_stream(path) as (container, stream):
         length = stream.duration or 0
         for sample in range(_LEVEL_SAMPLES):
-            with suppress(av.FFmpegError):  # What cannot be sampled is told when it is read.
+            with suppress(av.FFmpegError):  # What cannot be sampled is reported when it is read.
                 if length:
                     offset = (stream.start_time or 0) + length * sample // _LEVEL_SAMPLES
                     container.seek(offset, stream=stream)

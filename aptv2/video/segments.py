@@ -93,11 +93,11 @@ class SegmentedVideo:
                 with open_container(self._segment(number)) as segment:
                     source = segment.streams.video[0]
                     target = target or whole.add_stream_from_template(source)
-                    begun = frames / rate
+                    start = frames / rate
                     for packet in segment.demux(source):
                         if packet.pts is None:
                             continue  # the demuxer's way to say that there are no more
-                        packet.pts += round(begun / packet.time_base)
+                        packet.pts += round(start / packet.time_base)
                         packet.dts = round((frames - ahead) / rate / packet.time_base)
                         packet.stream = target
                         whole.mux(packet)
