@@ -93,14 +93,6 @@ def set_environment() -> None:
             os.environ.setdefault(name, str(quota))
 
 
-def waiting_environment() -> dict[str, str]:
-    """The variables that make threads passive, for a process started elsewhere.
-
-    It leaves out how many threads there are, which depends on the other machine.
-    """
-    return {name: os.environ.get(name, value) for name, value in _WAITING.items()}
-
-
 def usable_cpus() -> int:
     """Processors that this process may use: its affinity, and its cgroups' share of the time.
 

@@ -6,11 +6,10 @@ import logging
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from typing import Any, TypeVar
 
 from aptv2.errors import InputError
-from aptv2.threads import waiting_environment
+from aptv2.threads import set_environment
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -44,7 +43,7 @@ def on_ray(
     """
     ray = _connected()
     places = _places(ray)[: len(jobs)]
-    start = partial(ray.remote(_Worker).options, runtime_env={"env_vars": waiting_environment()})
+    start = ray.remote(_Worker).options
     idle = deque((start(**place).remote(), place) for place in places)
     busy: dict[Any, tuple[Any, dict[str, Any], Job, int]] = {}
     waiting = deque((job, 1) for job in jobs)
@@ -73,6 +72,10 @@ def on_ray(
 
 class _Worker:
     """Runs jobs in a process of its own, in which the networks of one job serve the next."""
+
+    def __init__(self) -> None:
+        # The first job brings torch with it, so this comes before.
+        set_environment()
 
     def run(self, work: Callable[[Job, bool], Result], job: Job, begun: bool) -> Result:
         return work(job, begun)

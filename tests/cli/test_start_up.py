@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 HEAVY = {"torch", "torchvision", "timm", "lightning", "transformers", "scipy", "cv2", "matplotlib"}
-SECONDS = 1.5  # of processor time, which a busy machine does not change much
+SECONDS = 5.0  # of processor time, a loose bound: a busy machine stretches it
 CODE = """
 import json, sys, time
 from aptv2.cli.main import app
@@ -52,7 +52,6 @@ def start(*arguments: str, folder: Path) -> tuple[dict[str, Any], str]:
         (["train", "lite", "sed=1"], 2, "the nearest known key is 'seed'"),
         (["train"], 2, "give a recipe"),
     ],
-    ids=" ".join,
 )
 def test_nothing_heavy_is_imported(
     arguments: list[str], code: int, said: str, tmp_path: Path
