@@ -84,12 +84,6 @@ def train(
 
     import yaml
 
-    from aptv2.training.recipes import read_recipe
-
-    overrides = [*(settings or ()), *(changes or ()), *([f"init={init}"] if init else [])]
-    if recipe is not None and source is None:
-        read_recipe(recipe, tuple(overrides))  # What is wrong in it is said before torch loads.
-
     from aptv2.training.data.sources import recipe_for
     from aptv2.training.launch import launch
     from aptv2.training.runs import read_run
