@@ -7,7 +7,7 @@ in a list `tracks`, one `id` and `name` each. `num_keypoints` is never read: in 
 files it is wrong, and what counts is a keypoint whose third number is above 0.
 
 The keypoints are those of the categories: names in `keypoints`, limbs in `skeleton` (counted from
-1), and of our own `sigmas` (one a keypoint) and, where the names do not tell left from right,
+1), and of our own `sigmas` (one a keypoint) and, where the names do not give left and right,
 `flip_pairs` (pairs of names). A list of the 17 animal keypoints in any known spelling is
 `ANIMAL17`.
 """
@@ -182,7 +182,7 @@ def _skeleton_of(categories: Records, index: int) -> Skeleton:
         limbs = [(int(a), int(b)) for a, b in item.get("skeleton") or ()]
     except (OverflowError, TypeError, ValueError):
         categories.fail(index, "skeleton", "is not a list of pairs of whole numbers")
-    # COCO counts keypoints from 1; a 0 tells the files that do not.
+    # COCO counts keypoints from 1; a 0 marks the files that do not.
     start = 0 if any(0 in limb for limb in limbs) else 1
     try:
         sigmas = tuple(float(sigma) for sigma in item.get("sigmas") or ())

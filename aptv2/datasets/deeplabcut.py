@@ -79,7 +79,7 @@ def read_deeplabcut(path: str | Path) -> PoseTable:
     -------
     PoseTable
         A clip is a video, numbered from 1 in the order of their names; `frames.indices` is the
-        number in the image's name, or the frame's; keypoints are told apart by their names, in
+        number in the image's name, or the frame's; keypoints are distinguished by their names, in
         whatever order a file has them, and one that a file does not have is not labelled there;
         where two people labelled a video, the one whom `config.yaml` names counts. A track is
         an individual, numbered as :func:`aptv2.datasets.names.track_numbers` says, and `names` has
@@ -252,7 +252,7 @@ def _keypoints(file: _Labels) -> list[str]:
     return list(dict.fromkeys(name for one, name, _ in file.columns if one in animals))
 
 
-def _tell_of_places(file: _Labels) -> None:
+def _warn_of_places(file: _Labels) -> None:
     """Say how many keypoints that belong to no animal are left out."""
     animals = set(file.individuals)
     spots = [
@@ -271,7 +271,7 @@ def _animals(file: _Labels, skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray,
     individuals = file.individuals
     spelt = tidy_keypoint if skeleton is ANIMAL17 else str
     keypoint_of = {name: number for number, name in enumerate(skeleton.names)}
-    _tell_of_places(file)
+    _warn_of_places(file)
     frames, keypoints, tracks = [], [], []
     for track, individual in zip(track_numbers(individuals), individuals, strict=True):
         xy = np.full((len(file.images), len(skeleton), 2), np.nan)

@@ -13,7 +13,19 @@ from aptv2.datasets.records import read_bytes
 from aptv2.errors import InputError
 from aptv2.yaml_files import MOST_BYTES, parse_yaml
 
-_FILMS = {".mp4", ".avi", ".mov", ".mkv", ".mpg", ".mpeg", ".m4v", ".webm", ".wmv", ".mts", ".dv"}
+_VIDEO_SUFFIXES = {
+    ".mp4",
+    ".avi",
+    ".mov",
+    ".mkv",
+    ".mpg",
+    ".mpeg",
+    ".m4v",
+    ".webm",
+    ".wmv",
+    ".mts",
+    ".dv",
+}
 
 
 def label_files(folder: Path) -> list[Path]:
@@ -90,9 +102,9 @@ def limbs_of(root: Path | None, names: Sequence[str]) -> tuple[tuple[int, int], 
 def film_of(path: Path) -> Path | None:
     """The video beside predictions, whose name begins theirs and may itself hold "DLC"."""
     stems = [path.name[: match.start()] for match in re.finditer("DLC", path.name)]
-    films = {
+    videos = {
         Path(name).stem: path.with_name(name)
         for name in entries(path.parent)
-        if Path(name).suffix.lower() in _FILMS
+        if Path(name).suffix.lower() in _VIDEO_SUFFIXES
     }
-    return next((films[stem] for stem in reversed(stems) if stem in films), None)
+    return next((videos[stem] for stem in reversed(stems) if stem in videos), None)

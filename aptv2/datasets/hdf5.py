@@ -1,6 +1,6 @@
 """HDF5 files that someone else wrote, opened with care.
 
-Such a file can claim to hold more than fits into memory, and can point at other files: by links,
+Such a file can pretend to hold more than fits into memory, and can point at other files: by links,
 by data kept outside, by views of other data sets. Each of these is refused before anything is read.
 """
 
@@ -88,7 +88,7 @@ def _check(file: Any, path: Path) -> None:
                     plain += item.size * max(8, item.dtype.itemsize) + _text_bytes(item)
                     weighted += item.size * _ROW if item.dtype.kind in _OBJECTS else 0
             if plain > _MOST_BYTES:
-                fault = f"{place[:80]!r} claims more than a gigabyte with what comes before it"
+                fault = f"{place[:80]!r} holds more than a gigabyte with what comes before it"
                 raise _refused(path, fault)
             if plain + weighted > max(_ALWAYS, _MOST_TIMES * size):
                 raise _refused(path, f"its {size} bytes would become {plain + weighted}")

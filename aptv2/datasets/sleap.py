@@ -1,6 +1,6 @@
 """SLEAP projects and predictions: `.slp`, read by sleap-io.
 
-A file holds videos (a film, or a list of images), a skeleton with edges and symmetries, tracks,
+A file holds videos (a file, or a list of images), a skeleton with edges and symmetries, tracks,
 and instances: those that SLEAP predicted, with scores, and those that a person drew or corrected.
 The latter are labels; a prediction that nobody touched is none.
 """
@@ -80,11 +80,13 @@ def read_sleap(path: str | Path, predictions: bool | None = None) -> PoseTable:
 
 
 def _check_points(file: Any, path: Path) -> None:
-    """Refuse a file whose animals share points: a small one could claim any number of keypoints."""
+    """Refuse a file whose animals share points: a small one could name any number of keypoints."""
     instances = file["instances"][()]
-    claimed = instances["point_id_end"].astype(float) - instances["point_id_start"].astype(float)
-    if (claimed < 0).any() or claimed.sum() > len(file["points"]) + len(file["pred_points"]):
-        raise InputError(f"{path} is broken: its animals claim more points than it holds; {_HINT}.")
+    named = instances["point_id_end"].astype(float) - instances["point_id_start"].astype(float)
+    if (named < 0).any() or named.sum() > len(file["points"]) + len(file["pred_points"]):
+        raise InputError(
+            f"{path} is broken: its animals have more points than the file holds; {_HINT}."
+        )
 
 
 def _table(labels: Any, path: Path, predictions: bool | None) -> PoseTable:
@@ -128,9 +130,9 @@ def _table(labels: Any, path: Path, predictions: bool | None) -> PoseTable:
 
 
 class _Video(NamedTuple):
-    """The name of a film ("" for images), names of images, width and height, frame rate or NaN."""
+    """File name of a video ("" for images), image names, width and height, frame rate or NaN."""
 
-    film: str
+    file_name: str
     images: list[str]
     size: tuple[int, int]
     fps: float
@@ -140,13 +142,13 @@ def _video(video: Any, path: Path) -> _Video:
     video = video.source_video or video
     # Embedded images without their source are in the file itself.
     names = video.filename if isinstance(video.filename, list) else []
-    film = "" if names else PureWindowsPath(str(video.filename)).name
+    file_name = "" if names else PureWindowsPath(str(video.filename)).name
     height, width = (list(video.backend_metadata.get("shape") or ()) + [0] * 3)[1:3]
     fps = float(video.backend_metadata.get("fps") or math.nan)
     size = (int(width or 0), int(height or 0))
     if not all(0 <= side < 2**31 for side in size) or fps <= 0 or math.isinf(fps):
-        raise InputError(f"{path}: {film[:80]!r} has no possible size or frame rate; {_HINT}.")
-    return _Video(film, _relative(names, path), size, fps)
+        raise InputError(f"{path}: {file_name[:80]!r} has no possible size or frame rate; {_HINT}.")
+    return _Video(file_name, _relative(names, path), size, fps)
 
 
 def _relative(names: Sequence[str], path: Path) -> list[str]:
@@ -184,11 +186,11 @@ def _frames(videos: list[_Video], spots: list[tuple[int, int]], path: Path) -> F
 
 
 def _root(videos: list[_Video], names: np.ndarray, path: Path) -> Path | None:
-    """Where the images are, or the one film; never outside the folders around the file."""
+    """Where the images are, or the one video; never outside the folders around the file."""
     if any(names):
         return find_root(path, names)
-    film = videos[0].film if len(videos) == 1 else ""
-    return path.parent / film if film and is_file(path.parent / film) else None
+    file_name = videos[0].file_name if len(videos) == 1 else ""
+    return path.parent / file_name if file_name and is_file(path.parent / file_name) else None
 
 
 def _skeleton(skeletons: Sequence[Any], path: Path) -> Skeleton:
@@ -200,9 +202,9 @@ def _skeleton(skeletons: Sequence[Any], path: Path) -> Skeleton:
     if is_animal17(names):
         return ANIMAL17
     pairs = tuple((min(pair), max(pair)) for pair in map(tuple, first.symmetry_inds))
-    told = pairs_by_name(names)
-    if {frozenset(pair) for pair in pairs} == {frozenset(pair) for pair in told}:
-        pairs = told  # SLEAP does not say which is the left one.
+    by_name = pairs_by_name(names)
+    if {frozenset(pair) for pair in pairs} == {frozenset(pair) for pair in by_name}:
+        pairs = by_name  # SLEAP does not say which is the left one.
     return Skeleton(names, tuple((int(a), int(b)) for a, b in first.edge_inds), pairs=pairs)
 
 

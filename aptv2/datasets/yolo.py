@@ -78,7 +78,7 @@ def read_yolo(path: str | Path) -> PoseTable:
     count, width = _shape(file, settings)
     names = _class_names(file, settings)
     images, common = _images(file, settings)
-    _tell_of_labels_without_images(file, images)
+    _warn_of_labels_without_images(file, images)
     sizes = [image_size(image) for image in images]
     frame: list[int] = []
     labels: list[np.ndarray] = []
@@ -200,7 +200,7 @@ def _beside(file: Path, name: str, split: str) -> str:
     return inner if split == "test" or (file.parent / inner).exists() else name
 
 
-def _tell_of_labels_without_images(file: Path, images: Sequence[Path]) -> None:
+def _warn_of_labels_without_images(file: Path, images: Sequence[Path]) -> None:
     used = {Path(os.path.normpath(file.parent / _label_of(file, image))) for image in images}
     lost = [
         folder / name

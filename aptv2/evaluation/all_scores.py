@@ -74,6 +74,6 @@ def _from_first_boxes(truth: PoseTable, found: PoseTable) -> bool:
     clips, indices = found.frames.clips[found.frame], found.frames.indices[found.frame]
     order = np.lexsort((indices, found.tracks, clips))
     keys = np.stack([clips, found.tracks])[:, order]
-    firsts = order[np.append(True, (np.diff(keys, axis=1) != 0).any(axis=0))]
-    boxes, _ = boxes_at(found[firsts], truth)
-    return bool((box_tools.paired_iou(found.boxes[firsts], boxes) > _GIVEN).all())
+    first_rows = order[np.append(True, (np.diff(keys, axis=1) != 0).any(axis=0))]
+    boxes, _ = boxes_at(found[first_rows], truth)
+    return bool((box_tools.paired_iou(found.boxes[first_rows], boxes) > _GIVEN).all())

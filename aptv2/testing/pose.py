@@ -69,7 +69,7 @@ def score_pose_model(
     Returns
     -------
     PoseReport
-        Scores of all animals and, where the data tells them apart, of easy and hard ones.
+        Scores of all animals and, where the data has them, of easy and hard ones.
 
     Raises
     ------

@@ -66,7 +66,7 @@ def score_boxes(
         if first not in truth.frame:
             raise InputError(
                 f"{truth.root}, {truth.frames.names[first]}: the animal of clip {name} is out of "
-                "sight in its first frame; begin the clip where its box is known"
+                "sight in its first frame; begin the clip where its box is known."
             )
     seconds = np.zeros(len(truth.frames))
     followed = follow_annotated(truth, tracker, progress, seconds.__setitem__)

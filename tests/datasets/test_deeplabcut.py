@@ -260,7 +260,7 @@ def test_small_numbers_that_become_large_in_memory(tmp_path: Path) -> None:
         del group["block0_values"]
         # 200 MB as they lie there, 1.6 GB as float64; on the disk there is nothing.
         group.create_dataset("block0_values", (20_000_000, 10), "i1", chunks=True)
-    with pytest.raises(InputError, match=r"'.*block0_values' claims more than a gigabyte"):
+    with pytest.raises(InputError, match=r"'.*block0_values' holds more than a gigabyte"):
         read_annotations(path)
 
 
@@ -291,7 +291,7 @@ def test_an_array_that_claims_to_be_huge(tmp_path: Path) -> None:
     with h5py.File(path, "a") as file:
         del file["df_with_missing/block0_values"]
         file["df_with_missing"].create_dataset("block0_values", (10**9, 10), "f8", chunks=True)
-    with pytest.raises(InputError, match=r"'.*block0_values' claims more than a gigabyte"):
+    with pytest.raises(InputError, match=r"'.*block0_values' holds more than a gigabyte"):
         read_annotations(path)
 
 

@@ -87,7 +87,7 @@ def climb(file: Any) -> None:
         (replace("instances", data=[1, 2]), "is broken"),
         (replace("tracks_json", data=["{"]), "is broken"),
         (replace("tracks_json", data=["[" * 10**5]), "is broken"),
-        (set_field("instances", "point_id_end", 2**40), "claim more points than it holds"),
+        (set_field("instances", "point_id_end", 2**40), "have more points than the file holds"),
         (set_field("instances", "skeleton", 7), "is broken"),
         (set_field("frames", "video", 9), "is broken"),
         (set_field("frames", "frame_idx", 2**62), "there is no frame"),
@@ -110,7 +110,7 @@ def test_texts_that_are_large_together(path: Path, monkeypatch: pytest.MonkeyPat
     with h5py.File(path, "a") as file:
         del file["tracks_json"]
         file.create_dataset("tracks_json", data=["x" * 10**5] * 11)
-    with pytest.raises(InputError, match="'tracks_json' claims more than a gigabyte"):
+    with pytest.raises(InputError, match="'tracks_json' holds more than a gigabyte"):
         read_annotations(path)
 
 

@@ -36,13 +36,13 @@ _SPLIT = re.compile("train|val|test")
 def check_data(
     root: str | Path, *, images: bool = True, workers: int | None = None, progress: bool = False
 ) -> Report:
-    """Tell what a data set holds, what is missing and every kind of dirt in it.
+    """Report what a data set holds, what is missing and every kind of dirt in it.
 
     Data are lost (:attr:`Report.lost`) where an animal, an image or a split cannot be used as it
     stands: records that the reader refuses; files that cannot be read; images that are absent,
     damaged or of another size than said; boxes of no area or outside their image; one track
     number on two animals of a frame; clips in two splits; less than APTv2 was published with.
-    All else, such as a wrong `num_keypoints`, is told, and harmless to reading; a tracker stops
+    All else, such as a wrong `num_keypoints`, is reported, and harmless to reading; a tracker stops
     where the images of a clip change size.
 
     Parameters
@@ -92,11 +92,11 @@ def check_data(
         checked += check_images(folder, sizes, findings, workers=workers, progress=progress)
         if root.is_dir():
             check_unnamed(folder, sizes, findings)
-    claims_to_be_aptv2 = is_release and found.species >= set(SPECIES)
-    if claims_to_be_aptv2:
+    is_aptv2 = is_release and found.species >= set(SPECIES)
+    if is_aptv2:
         missing = (f for f in FOLDERS if not any(name.startswith(f) for name in files))
         findings.add(NO_FOLDER, missing)
-    totals = compare(contents) if claims_to_be_aptv2 else []
+    totals = compare(contents) if is_aptv2 else []
     return Report(str(root), contents, findings.sorted(), totals, checked)
 
 

@@ -34,7 +34,7 @@ OTHER_FOLDER = Kind("animal of another species than its folder", lost=False)
 
 
 def check_animals(table: PoseTable, document: Any, findings: Findings, file: str) -> Contents:
-    """Look for dirt in a table; tell what it holds.
+    """Look for dirt in a table; report what it holds.
 
     Parameters
     ----------

@@ -28,7 +28,7 @@ UNNAMED = Kind("image that no file names", lost=False)
 
 
 def with_image_sizes(table: PoseTable, root: Path) -> PoseTable:
-    """The table with the sizes that its images have, where the annotations tell none."""
+    """The table with the sizes that its images have, where the annotations give none."""
     sizes = table.frames.sizes.copy()
     for frame in np.flatnonzero((sizes == 0).any(axis=1) & (table.frames.names != "")).tolist():
         # What cannot be read is found when the images are decoded.
@@ -45,7 +45,7 @@ def check_images(
     workers: int | None,
     progress: bool,
 ) -> int:
-    """Decode every image to its end; tell how many there were.
+    """Decode every image to its end; count them.
 
     Parameters
     ----------

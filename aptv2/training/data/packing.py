@@ -71,7 +71,7 @@ def strongest(recipe: Recipe) -> tuple[tuple[int, int], Augmentation]:
     """
     stages = [stage for stage in recipe.stages if "pose" in stage.tasks]
     if not stages:
-        raise InputError("the recipe has no stage that trains pose: there are no crops to pack")
+        raise InputError("the recipe has no stage that trains pose: there are no crops to pack.")
     varied = [stage.augmentation for stage in stages]
     normal = [each for each in varied if each.scale_law == "normal"]
     return max(stage.tasks["pose"].size for stage in stages), Augmentation(
@@ -123,7 +123,7 @@ def write_pack(
     table = read_annotations(source)
     table = table[usable(table)]
     if not len(table):
-        raise InputError(f"{source}: no animal has both a box and a labelled keypoint")
+        raise InputError(f"{source}: no animal has both a box and a labelled keypoint.")
     table = with_sizes(table.with_frames(np.unique(table.frame)))
     table = table[np.argsort(table.frame, kind="stable")]
     plan = {
@@ -175,14 +175,14 @@ def write_pack(
 def _prepare(output: Path, manifest: Manifest) -> None:
     """Make the folder, or refuse to write into one that holds something else."""
     if output.is_file():
-        raise InputError(f"{output}: is a file; give a folder for the pack")
+        raise InputError(f"{output}: is a file; give a folder for the pack.")
     if (output / INDEX).exists():
         if Pack(output).manifest.shards != manifest.shards:
-            raise InputError(f"{output}: holds another pack; give another folder or delete it")
+            raise InputError(f"{output}: holds another pack; give another folder or delete it.")
         return
-    strangers = [p.name for p in output.glob("*") if not p.name.startswith(("crops-", ".crops-"))]
-    if strangers:
-        raise InputError(f"{output}: holds other files ({min(strangers)}); give an empty folder")
+    others = [p.name for p in output.glob("*") if not p.name.startswith(("crops-", ".crops-"))]
+    if others:
+        raise InputError(f"{output}: holds other files ({min(others)}); give an empty folder.")
     for leftover in output.glob(".crops-*"):  # of a run that was killed
         leftover.unlink(missing_ok=True)
 
@@ -203,7 +203,7 @@ def _fingerprint(table: PoseTable, plan: dict[str, object]) -> str:
         try:
             status = path.stat()
         except OSError as error:
-            raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+            raise InputError(f"{path}: cannot be read ({error.strerror}).") from None
         files.append((table.frames.names[frame], status.st_size, status.st_mtime_ns))
     digest = hashlib.sha256(json.dumps([plan, files]).encode())
     for array in (table.ids, table.frame, table.boxes, table.keypoints):

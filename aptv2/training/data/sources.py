@@ -64,7 +64,7 @@ class Sources:
     def _read(self, name: str) -> PoseTable:
         """A file or folder, or a split of the data set in the root."""
         if self.root.is_file():
-            raise InputError(f"{self.root}: is a file; give the folder that holds it")
+            raise InputError(f"{self.root}: is a file; give the folder that holds it.")
         if name in get_args(Split) or split_name(self.root, annotation_files(self.root), name):
             table = read_split(self.root, name)
         else:
@@ -87,7 +87,7 @@ class Sources:
             raise InputError(
                 f"{self.root}: {self.recipe.data.pose_train} has the keypoints "
                 f"{', '.join(learnt.names)}, but {self.recipe.data.pose_val} "
-                f"{', '.join(scored.names)}; label the same keypoints in the same order"
+                f"{', '.join(scored.names)}; label the same keypoints in the same order."
             )
         return learnt
 
@@ -143,10 +143,10 @@ class Sources:
         """bool (frames,): whether the clip's object is an animal."""
         table, _ = self.clips
         animals = self.recipe.data.animals
-        if strangers := set(animals) - set(table.categories.values()):
+        if unknown := set(animals) - set(table.categories.values()):
             raise InputError(
                 f"data.animals: no clip of {self.recipe.data.clips_train} shows "
-                f"'{min(strangers)}'; known are {', '.join(sorted(table.categories.values()))}"
+                f"'{min(unknown)}'; known are {', '.join(sorted(table.categories.values()))}"
             )
         wanted = [i for i, n in table.categories.items() if n in animals]
         with_animal = np.unique(table.frames.clips[table.frame[np.isin(table.species, wanted)]])

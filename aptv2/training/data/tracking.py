@@ -1,7 +1,7 @@
 """Tracking pairs: an animal in one view, to be found again in another.
 
 This is what both kinds of tracker learn from: the sources that views are drawn from, distractors
-pasted into the search picture, and other pictures behind photographs. How a network is told where
+pasted into the search picture, and other pictures behind photographs. How a network is shown where
 the animal is, each says for itself: :mod:`aptv2.training.data.lite_pairs` and
 :mod:`aptv2.training.data.vit_pairs`.
 """
@@ -106,7 +106,7 @@ class PairSource:
         self._rows_of = np.split(order, starts[1:])
         by_species = np.argsort(self.table.species, kind="stable")
         kinds, first = np.unique(self.table.species[by_species], return_index=True)
-        self._kin = dict(zip(kinds.tolist(), np.split(by_species, first[1:]), strict=True))
+        self._of_species = dict(zip(kinds.tolist(), np.split(by_species, first[1:]), strict=True))
 
     def any_row(self, rng: np.random.Generator) -> View:
         """A view, each as likely as any other: a long clip gives more of them."""
@@ -127,7 +127,7 @@ class PairSource:
 
     def alike(self, rng: np.random.Generator, view: View) -> int:
         """A row with an animal of the same species."""
-        return int(rng.choice(self._kin[int(self.table.species[view.row])]))
+        return int(rng.choice(self._of_species[int(self.table.species[view.row])]))
 
 
 class Pasted(NamedTuple):
