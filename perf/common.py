@@ -94,6 +94,6 @@ def machine() -> str:
 
 
 def _fast_type() -> str:
-    from aptv2.models.load import best_device, fast_dtype
+    from aptv2.models.devices import best_device, fast_dtype
 
     return str(fast_dtype(best_device())).removeprefix("torch.")

@@ -21,7 +21,7 @@ import torch
 from common import machine, markdown
 from torch import Tensor
 
-from aptv2 import codecs
+from aptv2.codecs import heatmaps as codecs
 
 ANIMALS, KEYPOINTS, SIDE = 64, 17, 64
 ROUNDS = 20

@@ -22,6 +22,7 @@ from aptv2.datasets.animal_pose import read_animal_pose
 from aptv2.evaluation import score_keypoints
 from aptv2.export import write_coco
 from aptv2.models import load_pose_model
+from aptv2.models.lite.transfer import namesakes
 from aptv2.skeleton import ANIMAL17, Skeleton
 from aptv2.tables import PoseTable
 from aptv2.testing.boxes import annotated_boxes
@@ -30,7 +31,6 @@ from aptv2.training import read_recipe
 from aptv2.training.data.sources import Sources
 from aptv2.training.networks import build_network
 from aptv2.training.trainer import train
-from aptv2.training.transfer import namesakes
 from aptv2.weights import write_weights
 
 RECIPE = Path(__file__).parents[1] / "aptv2" / "recipes" / "finetune.yaml"

@@ -21,6 +21,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -30,7 +31,8 @@ from common import machine, markdown, parser
 from torch.utils.data import default_collate
 
 import aptv2
-from aptv2.codecs import heatmap_targets
+from aptv2.codecs import MSRA
+from aptv2.codecs.heatmaps import heatmap_targets
 from aptv2.images import read_shrunk
 from aptv2.models.pose.base import IMAGENET_MEAN, IMAGENET_STD, normalise
 from aptv2.tables import PoseTable
@@ -163,7 +165,11 @@ def main() -> None:
         pack = Pack(folder)
 
         def ours(pixels: Images | Pack) -> Ours:
-            return Ours(PoseCrops(table, pixels, (SIZE, SIZE), OFFICIAL, seed=0, udp=False))
+            return Ours(
+                PoseCrops(
+                    table, pixels, (SIZE, SIZE), OFFICIAL, 0, replace(MSRA, mmpose_crops=False)
+                )
+            )
 
         contenders = {
             "classic": Classic(table, lean=False),

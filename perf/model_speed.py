@@ -29,12 +29,13 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import aptv2
-from aptv2.models.load import POSE_NETWORKS, best_device, fast_dtype
+from aptv2.models.devices import best_device, fast_dtype
 from aptv2.models.onnx_export import export_onnx
+from aptv2.models.registry import names
 
 LEAST, MOST = 3, 50  # rounds
 # ViTPose-H, which the paper does not use, takes 10 GB.
-NETWORKS = [name for name in POSE_NETWORKS if name != "vitpose_h"]
+NETWORKS = [name for name in names("pose") if name != "vitpose_h"]
 
 
 def main() -> None:
@@ -42,7 +43,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", nargs="+", choices=POSE_NETWORKS, default=NETWORKS)
+    parser.add_argument("--only", nargs="+", choices=names("pose"), default=NETWORKS)
     parser.add_argument("--batches", nargs="+", type=int, default=[1, 8])
     parser.add_argument("--seconds", type=float, default=15, help="of rounds, a line of the table")
     parser.add_argument("--device", default=str(best_device()))

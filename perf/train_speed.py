@@ -21,15 +21,15 @@ import torch
 from common import machine, markdown, parser
 from torch.utils.data import DataLoader
 
-from aptv2.models.load import best_device, fast_dtype
-from aptv2.models.pose import heatmap as paper
+from aptv2.models import registry
+from aptv2.models.devices import best_device, fast_dtype
+from aptv2.models.network import Objective
 from aptv2.training import Recipe, read_recipe
 from aptv2.training.data.loaders import ALONE, stage_data
 from aptv2.training.data.pose import PoseCrops
 from aptv2.training.data.sources import Sources
-from aptv2.training.losses import heatmap_loss
 from aptv2.training.module import StageTraining
-from aptv2.training.networks import build_network
+from aptv2.training.networks import build_network, codec_of
 
 RECIPES = Path(__file__).parents[1] / "aptv2" / "recipes"
 
@@ -51,14 +51,14 @@ def plain_steps(recipe: Recipe, sources: Sources) -> Iterator[None]:
     """A step a turn of the plain loop."""
     stage = recipe.stages[0]
     task = stage.tasks["pose"]
-    network = paper.build(recipe.model.name, input_size=task.size).to(best_device())
+    network = registry.build(recipe.model.name, input_size=task.size).to(best_device())
     samples = sources.samples("pose", task, stage.augmentation)
     assert isinstance(samples, PoseCrops)
     optimizer = torch.optim.AdamW(network.parameters(), lr=stage.head_lr)
     while True:
         for batch in DataLoader(Epochs(samples), batch_size=task.batch, shuffle=True):
             batch = {name: value.to(best_device()) for name, value in batch.items()}
-            loss = heatmap_loss(network, batch)
+            loss = network.loss("pose", batch, Objective(codec_of(recipe)))
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

@@ -37,7 +37,7 @@ from common import machine, markdown
 from PIL import Image
 
 import aptv2
-from aptv2.models.trackers import vitposetrack
+from aptv2.models import registry
 from aptv2.models.trackers.base import Tracker
 from aptv2.weights import write_weights
 
@@ -145,7 +145,7 @@ def command_table(options: argparse.Namespace) -> str:
 
 def save(name: str, folder: Path) -> str:
     """A file of random weights."""
-    network = vitposetrack.build(name)
+    network = registry.build(name)
     write_weights(folder / f"{name}.safetensors", network.state_dict())
     return str(folder / f"{name}.safetensors")
 

@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from aptv2 import codecs
-from aptv2.codecs import (
+from aptv2.codecs import heatmaps as codecs
+from aptv2.codecs.heatmaps import (
     argmax,
     decode_dark,
     decode_newton,

@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 import aptv2
 from aptv2.cli.main import app
 from aptv2.inference.demo import make_demo_clip
-from aptv2.models.load import EMBEDDED
+from aptv2.models.networks.lite import EMBEDDED
 from aptv2.video.reader import open_video
 from aptv2.video.writer import VideoWriter
 

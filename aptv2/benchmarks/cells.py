@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from aptv2.models import registry
 from aptv2.species import BENCHMARK_FAMILIES
 
 ANNOTATED = "annotated"
@@ -178,20 +179,10 @@ def family_ap(cell: Cell, family: str) -> Part:
 
 
 TITLES = {
-    "res50": "Res-50",
-    "res101": "Res-101",
-    "hrnet_w32": "HRNet-w32",
-    "hrnet_w48": "HRNet-w48",
-    "hrformer_s": "HRFormer-S",
-    "hrformer_b": "HRFormer-B",
-    "vitpose_b": "ViTPose-B",
-    "vitpose_l": "ViTPose-L",
+    **{name: spec.label or spec.title for name, spec in registry.specs().items()},
     "in1k": "IN1k",
     "coco": "COCO",
     "ap10k": "AP-10K",
-    "vittrack_b": "ViTTrack",
-    "vitposetrack_b": "ViTPoseTrack-B",
-    "vitposetrack_l": "ViTPoseTrack-L",
 }
 """How the paper writes networks and what they start from."""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aptv2.benchmarks.cells import Plan
-from aptv2.models.load import Dtype
+from aptv2.models.devices import Dtype
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 

@@ -24,6 +24,7 @@ from aptv2.benchmarks.tracks import tracking
 from aptv2.benchmarks.tracks.registry import TRACKS
 from aptv2.errors import InputError
 from aptv2.models.load import load_pose_model
+from aptv2.models.registry import DEFAULT
 from aptv2.recipes import recipe_names
 from aptv2.species import FAMILIES, family
 
@@ -203,7 +204,7 @@ def _refuse_at_once(options: Options) -> None:
         if folder is not None and not folder.is_dir():
             raise InputError(f"--{name} {folder}: there is no such folder")
     _check_recipes(options.recipes)
-    load_pose_model("lite", device=options.device, dtype=options.dtype)
+    load_pose_model(DEFAULT, device=options.device, dtype=options.dtype)
 
 
 def _check_recipes(folder: Path) -> None:

@@ -24,8 +24,10 @@ from aptv2.datasets import read_coco_results
 from aptv2.datasets.read_split import Split, read_split
 from aptv2.errors import InputError
 from aptv2.locks import Owner
-from aptv2.models.load import EMBEDDED, load_detector, load_pose_model, load_tracker
+from aptv2.models import load_detector, load_pose_model, load_tracker
+from aptv2.models.networks.lite import EMBEDDED
 from aptv2.models.pose.base import PoseModel
+from aptv2.models.registry import DEFAULT
 from aptv2.species import SPECIES, canonical
 from aptv2.tables import PoseTable
 from aptv2.testing.pose import REPORT, RESULTS, score_pose_model
@@ -188,7 +190,7 @@ class CellTester:
     # --- weights -----------------------------------------------------------------------------
 
     def _network(self, training: Training) -> str:
-        return "lite" if self.options.miniature else training.network
+        return DEFAULT if self.options.miniature else training.network
 
     def _weights(self, training: Training) -> Path:
         there = self._there(training)
@@ -248,7 +250,7 @@ class CellTester:
         if cell.tracker is None:
             detector = load_detector(device=device)
             return make_boxes(self.truth, cell.boxes, folder, made_from, detector)
-        name = "lite" if self.options.miniature else cell.tracker
+        name = DEFAULT if self.options.miniature else cell.tracker
         return follow_boxes(self.truth, load_tracker(name, weights, device), folder, made_from)
 
     def _lease(self, folder: Path) -> Lease:

@@ -17,6 +17,7 @@ from aptv2.benchmarks.cells import Training
 from aptv2.benchmarks.few import for_few_animals
 from aptv2.benchmarks.store import Store
 from aptv2.errors import InputError
+from aptv2.models.registry import DEFAULT
 from aptv2.recipes import find_recipe
 from aptv2.training.data.pose import usable
 from aptv2.training.data.sources import Sources
@@ -46,7 +47,7 @@ def in_folder(folder: Path, name: str) -> Path | None:
 
 def trained(store: Store, training: Training, miniature: bool) -> Path | None:
     """The weights of an earlier training in the results folder; None before it ends."""
-    network = "lite" if miniature else training.network
+    network = DEFAULT if miniature else training.network
     path = store.weights(training.name) / f"{network}.safetensors"
     return best_of(path) if path.is_file() else None
 

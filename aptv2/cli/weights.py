@@ -31,13 +31,12 @@ def list_(
 
     Example: [cyan]aptv2 weights list hrnet_w32[/]
     """
-    from aptv2.errors import InputError
+    from aptv2.models import registry
     from aptv2.weights.cache import weights_path
-    from aptv2.weights.recognise import TITLES
     from aptv2.weights.registry import entries
 
-    if network is not None and network not in TITLES:
-        raise InputError(f"there is no network '{network}'; known are {', '.join(TITLES)}")
+    if network is not None:
+        registry.spec(network)
     rows = [("name", "trained on", "started from", "AP", "from", "here")]
     for name, entry in entries().items():
         if network in (None, entry.network):
@@ -45,7 +44,7 @@ def list_(
             ap += "" if entry.ap_of == "val" else f" {entry.ap_of}"
             here = "yes" if weights_path(name).is_file() else "-"
             where = entry.host if entry.url else f"{entry.host} (by hand)"
-            trained_on = f"{entry.method}, {entry.data}"
+            trained_on = f"{registry.spec(entry.network).title}, {entry.data}"
             rows.append((name, trained_on, entry.start, ap, where, here))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
@@ -63,11 +62,10 @@ def pull(
 
     Example: [cyan]aptv2 weights pull hrnet_w32-ap10k[/]
     """
-    from aptv2.models.load import build_network
-    from aptv2.weights.convert import pull
+    from aptv2.models.convert import pull
 
     with _shown(name) as progress:
-        path = pull(name, build_network, progress)
+        path = pull(name, progress)
     typer.echo(f"Here: {path}")
 
 
@@ -93,11 +91,10 @@ def convert(
 
     Example: [cyan]aptv2 weights convert vitpose+_base.pth vitpose_b.safetensors --expert ap10k[/]
     """
-    from aptv2.models.load import build_network
-    from aptv2.weights.convert import convert_weights
+    from aptv2.models.convert import convert_weights
 
     with _shown(source) as progress:
-        path = convert_weights(source, build_network, destination, expert, name, progress)
+        path = convert_weights(source, destination, expert, name, progress)
     typer.echo(f"Written: {path}")
 
 

@@ -27,7 +27,8 @@ from aptv2.inference.overlay_video import queue_length
 from aptv2.inference.progress import Report, Stop, progress_bar
 from aptv2.inference.results import Results
 from aptv2.models import load_detector, load_pose_model, load_tracker
-from aptv2.models.load import Dtype
+from aptv2.models.devices import Dtype
+from aptv2.models.registry import DEFAULT
 from aptv2.tables import PoseTable
 from aptv2.tracking.association import Associator
 from aptv2.tracking.interfaces import (
@@ -44,7 +45,7 @@ from aptv2.video.prefetch import read_ahead
 from aptv2.video.reader import DEFAULT_FPS, open_video
 from aptv2.video.sources import VideoFrame, VideoSource
 from aptv2.weights import find_weights
-from aptv2.weights.files import written
+from aptv2.weights.files import mtime
 
 CHUNK = 4  # frames that go through the detector at once
 
@@ -152,12 +153,12 @@ def track_video(
     fused = pose == "fused"
     if fused:
         _check_fused(first, flip_test, pose_weights)
-    if first is None and ((isinstance(tracker, str) and tracker != "lite") or tracker_weights):
+    if first is None and ((isinstance(tracker, str) and tracker != DEFAULT) or tracker_weights):
         raise InputError("--tracker: follows animals from their first boxes, so give --boxes too.")
     if isinstance(tracker, str) and first is not None:
         tracker = load_tracker(tracker, tracker_weights, device, dtype, pose=fused)
     if isinstance(pose, str) and not fused:
-        pose = _pose_network(pose, pose_weights, _written(pose, pose_weights), device, dtype)
+        pose = _pose_network(pose, pose_weights, _mtime(pose, pose_weights), device, dtype)
     skeleton = cast("FusedTracker | PoseNetwork", tracker if fused else pose).skeleton
     network = None if fused else cast("PoseNetwork", pose)
     reader: AnimalReader
@@ -280,9 +281,9 @@ def _pose_network(
     return load_pose_model(name, weights, device, dtype)
 
 
-def _written(name: str, weights: str | Path | None) -> int:
-    """When the weights that a network is loaded from were written."""
-    return written((find_weights(name) if weights is None else weights) or name)
+def _mtime(name: str, weights: str | Path | None) -> int:
+    """The mtime of the weights that a network is loaded from."""
+    return mtime((find_weights(name) if weights is None else weights) or name)
 
 
 def _first_boxes(path: str | Path, video: VideoSource) -> FirstBoxes:

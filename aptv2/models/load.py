@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-import difflib
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, get_args
 
 import torch
-from torch import nn
 
 from aptv2.errors import InputError
-from aptv2.models.lite.detector import LiteDetector
-from aptv2.models.lite.network import LiteNetwork, LitePose, fuse
-from aptv2.models.lite.tracker import LiteTracker
-from aptv2.models.pose import heatmap as paper
+from aptv2.models import registry
+from aptv2.models.checkpoints import network_of
+from aptv2.models.devices import Dtype, checked_device, checked_dtype
+from aptv2.models.network import Network
 from aptv2.models.pose.base import PoseModel
 from aptv2.models.pose.onnx import OnnxPose
-from aptv2.models.trackers import vitposetrack
-from aptv2.models.trackers.base import Tracker
-from aptv2.models.trackers.vit_tracker import ViTTracker
-from aptv2.models.trackers.vitposetrack import SharedPose, ViTPoseTrack
-from aptv2.models.trackers.vittrack import ViTTrack
-from aptv2.weights import find_weights, how_to_get, load_pose_weights, load_tracker_weights
-from aptv2.weights.cache import locate
-from aptv2.weights.checkpoints import read_checkpoint
-from aptv2.weights.files import load_weights, read_metadata, read_skeleton, read_weights, written
+from aptv2.models.protocols import Detector, Tracker
+from aptv2.models.registry import NetworkSpec
+from aptv2.weights.cache import find_weights, how_to_get, locate
+from aptv2.weights.files import mtime, read_skeleton
 
-EMBEDDED = Path(__file__).parents[1] / "assets" / "lite.safetensors"
-Dtype = Literal["float32", "bfloat16", "auto"]
-DTYPES = get_args(Dtype)
-POSE_NETWORKS = ("lite", *paper.NAMES, *vitposetrack.POSE_NAMES)
-TRACKERS = ("lite", *vitposetrack.NAMES)
+RANDOM = "random"
 
 
 def load_pose_model(
@@ -47,11 +35,9 @@ def load_pose_model(
     Parameters
     ----------
     name
-        `lite`, or a network of the paper: `res50`, `res101`, `hrnet_w32`, `hrnet_w48`,
-        `hrformer_s`, `hrformer_b`, `vitpose_s`, `vitpose_b`, `vitpose_l`, `vitpose_h`. Or the pose
-        part of a tracker: `vitposetrack_s`, `vitposetrack_b`, `vitposetrack_l`. Or a file
-        that says itself what it is: weights of `aptv2 train`, an ONNX file of `aptv2 weights
-        export`.
+        `lite`, or another network that poses (`aptv2.models.registry.names("pose")`): one of the
+        paper, or the pose part of a tracker. Or a file that says itself what it is: weights of
+        `aptv2 train`, an ONNX file of `aptv2 weights export`.
     weights
         A weights file; None for the embedded weights, or those that `aptv2 weights pull` fetched;
         "random" for none. Networks of the paper also take a checkpoint of MMPose or a folder of
@@ -81,64 +67,13 @@ def load_pose_model(
         if compile or expert:
             raise InputError(f"{file}: an ONNX file is used as it is; leave out compile and expert")
         return _onnx_model(file, None if weights is None else name, device, dtype)
-    if weights is None and Path(name).suffix == ".safetensors":
-        name, weights = _network_of(Path(name)), name
-    model = _pose_model(name, weights, device, dtype, expert)
+    name, weights = _named(name, weights)
+    spec = registry.spec(name, "pose")
+    if expert and spec.tasks != ("pose",):
+        raise InputError(f"{name} has no experts; leave out '{expert}'")
+    model = _network(spec, weights, device, dtype, expert).pose_model().eval()
     if compile:
         model.compile()
-    return model
-
-
-def _pose_model(
-    name: str,
-    weights: str | Path | None,
-    device: str | torch.device | None,
-    dtype: Dtype,
-    expert: str | None,
-) -> PoseModel:
-    _refuse_unknown(name, POSE_NETWORKS)
-    if name == "lite":
-        network = _lite(name, weights, device, dtype)
-        return LitePose(network, network.skeleton).eval()
-    if name in vitposetrack.POSE_NAMES:
-        if expert:
-            raise InputError(f"{name} has no experts; leave out '{expert}'")
-        shared = _vit_track(name, weights, device, dtype)
-        assert isinstance(shared, ViTPoseTrack)
-        return SharedPose(shared).eval()
-    place = _device(device)
-    number = _number(dtype, place)
-    if weights == "random":
-        model = paper.build(name)
-    else:
-        source = find_weights(name) if weights is None else weights
-        if source is None:
-            raise InputError(how_to_get(name))
-        with torch.device(
-            "meta"
-        ):  # drawing a large ViT's numbers only to replace them takes longer
-            model = paper.build(name, read_skeleton(locate(source)))
-        load_pose_weights(model, name, source, expert)
-    model.eval().requires_grad_(False)
-    return model.to(device=place, dtype=number).to(memory_format=torch.channels_last)
-
-
-def _network_of(path: Path) -> str:
-    """The name of the network whose weights a file holds."""
-    return read_metadata(path).get("network") or read_checkpoint(path).network
-
-
-def _onnx_model(
-    path: str | Path, name: str | None, device: str | torch.device | None, dtype: Dtype
-) -> OnnxPose:
-    """An ONNX file; where a name is given, one of that network."""
-    if name is not None:
-        _refuse_unknown(name, POSE_NETWORKS)
-    if _number(dtype, torch.device("cpu")) is torch.bfloat16 and dtype != "auto":
-        raise InputError(f"{path}: an ONNX file computes in float32; give that or 'auto'")
-    model = OnnxPose(path, None if device is None else _device(device))
-    if name not in (None, model.network):
-        raise InputError(f"{path}: holds {model.network}, not {name}; load it as '{model.network}'")
     return model
 
 
@@ -147,9 +82,10 @@ def load_detector(
     weights: str | Path | None = None,
     device: str | torch.device | None = None,
     dtype: Dtype = "float32",
-) -> LiteDetector:
+) -> Detector:
     """An animal detector; the parameters are those of :func:`load_pose_model`."""
-    return LiteDetector(_lite(name, weights, device, dtype))
+    name, weights = _named(name, weights)
+    return _network(registry.spec(name, "detection"), weights, device, dtype).detector()
 
 
 def load_tracker(
@@ -159,21 +95,22 @@ def load_tracker(
     dtype: Dtype = "float32",
     pose: bool = False,
 ) -> Tracker:
-    """A tracker for any number of animals.
+    """A tracker for any kind of animals.
 
     Parameters
     ----------
     name
-        `lite`, `vittrack_b`, `vitposetrack_s`, `vitposetrack_b` or `vitposetrack_l`. Or a weights
-        file of `aptv2 train`, which says itself what it is.
+        `lite`, or another network that tracks (`aptv2.models.registry.names("tracking")`). Or a
+        weights file of `aptv2 train`, which says itself what it is.
     weights
         A weights file; None for the embedded weights, or those that `aptv2 weights pull` fetched;
-        "random" for none. `vittrack_b` also takes a checkpoint of OSTrack ViT-B/256 as it is.
+        "random" for none. A ViTTrack also takes a checkpoint of OSTrack ViT-B/256 as it is.
     device, dtype
-        As for :func:`load_pose_model`. A `vitposetrack` and its pose model of the same file, device
-        and dtype are one network in memory.
+        As for :func:`load_pose_model`. What a network does at once, of the same file, device and
+        dtype, is one network in memory.
     pose
-        Read poses in the same pass, as `keypoints` of the tracker; for a `vitposetrack` alone.
+        Read poses in the same pass, as `keypoints` of the tracker; for networks that can (`fused`
+        of their spec).
 
     Returns
     -------
@@ -185,105 +122,78 @@ def load_tracker(
     InputError
         Where the name is not known, the weights do not fit, or there are none.
     """
-    if weights is None and Path(name).suffix == ".safetensors":
-        name, weights = _network_of(Path(name)), name
-    _refuse_unknown(name, TRACKERS)
-    if pose and name not in vitposetrack.POSE_NAMES:
-        known = ", ".join(vitposetrack.POSE_NAMES)
+    name, weights = _named(name, weights)
+    spec = registry.spec(name, "tracking")
+    if pose and not spec.fused:
+        known = ", ".join(each.name for each in registry.specs().values() if each.fused)
         raise InputError(f"{name} follows animals and reads no poses on the way; {known} do")
-    if name == "lite":
-        return LiteTracker(_lite(name, weights, device, dtype))
-    return ViTTracker(_vit_track(name, weights, device, dtype), pose)
+    return _network(spec, weights, device, dtype).tracker(pose)
 
 
-def build_network(name: str) -> nn.Module:
-    """An untrained network of the paper, or a tracker of `vitposetrack.NAMES`, by its name."""
-    return vitposetrack.build(name) if name in vitposetrack.NAMES else paper.build(name)
+def available(name: str) -> bool:
+    """True where weights of a network are in this package, or were fetched."""
+    return registry.spec(name).embedded is not None or find_weights(name) is not None
 
 
-def best_device() -> torch.device:
-    """A GPU where there is one, else the processor."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+def _named(name: str, weights: str | Path | None) -> tuple[str, str | Path | None]:
+    """A network's name and weights, where a file may stand in place of the name."""
+    if weights is None and Path(name).suffix == ".safetensors":
+        return network_of(name), name
+    return name, weights
 
 
-def fast_dtype(device: torch.device) -> torch.dtype:
-    """bfloat16 where `device` computes with it, else float32."""
-    if device.type == "cuda":
-        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+def _network(
+    spec: NetworkSpec,
+    weights: str | Path | None,
+    device: str | torch.device | None,
+    dtype: Dtype,
+    expert: str | None = None,
+) -> Network:
+    device = checked_device(device)
+    kind = checked_dtype(dtype, device)
+    source = weights if weights is not None else spec.embedded or find_weights(spec.name)
+    if source is None:
+        raise InputError(how_to_get(spec.name, spec.title))
+    make = _make if len(spec.tasks) == 1 else _make_shared
+    return make(spec.name, str(source), mtime(source), device, kind, expert)
+
+
+def _make(
+    name: str,
+    source: str,
+    since: int,
+    device: torch.device,
+    dtype: torch.dtype,
+    expert: str | None,
+) -> Network:
+    """A network with its weights, in eval mode; `since` is the file's mtime."""
+    if source == RANDOM:
+        network = registry.build(name)
     else:
-        known = getattr(torch.backends.cpu, "get_cpu_capability", lambda: "")()
-        fast = known.startswith("AVX512") and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return torch.bfloat16 if fast else torch.float32
-
-
-def _refuse_unknown(name: str, known: tuple[str, ...]) -> None:
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
-        raise InputError(f"there is no network '{name}'; {hint}")
-
-
-def _device(device: str | torch.device | None) -> torch.device:
-    try:
-        place = torch.device(device) if device is not None else best_device()
-        torch.empty(0, device=place)
-    except (RuntimeError, AssertionError):
-        raise InputError(f"device '{device}': torch finds none here; try cpu or cuda") from None
-    return place
-
-
-def _number(dtype: Dtype, device: torch.device) -> torch.dtype:
-    if dtype not in DTYPES:
-        raise InputError(f"dtype '{dtype}': known are {', '.join(DTYPES)}")
-    return fast_dtype(device) if dtype == "auto" else getattr(torch, dtype)
-
-
-def _lite(
-    name: str, weights: str | Path | None, device: str | torch.device | None, dtype: Dtype
-) -> LiteNetwork:
-    _refuse_unknown(name, ("lite",))
-    place = _device(device)
-    number = _number(dtype, place)
-    if weights == "random":
-        return _build(None, 0, place, number)
-    path = Path(weights) if weights else EMBEDDED
-    return _build(path, written(path), place, number)
-
-
-@lru_cache(maxsize=4)
-def _build(path: Path | None, since: int, device: torch.device, dtype: torch.dtype) -> LiteNetwork:
-    """The lite network; the three heads that are asked for share one backbone."""
-    network = LiteNetwork() if path is None else LiteNetwork(read_skeleton(path))
-    if path is not None:
-        tensors, _ = read_weights(path)
-        load_weights(network, tensors, path)
-    fuse(network.eval())
-    network.requires_grad_(False)
-    network.to(device=device, dtype=dtype).to(memory_format=torch.channels_last)
+        # Drawing a large network's kinds only to replace them takes longer.
+        with torch.device("meta"):
+            network = registry.build(name, read_skeleton(locate(source)))
+        network.fill(source, expert)
+    network.eval().prepare()
+    network.requires_grad_(False).to(device=device, dtype=dtype)
+    if network.channels_last:
+        network.to(memory_format=torch.channels_last)
     return network
 
 
-def _vit_track(
-    name: str, weights: str | Path | None, device: str | torch.device | None, dtype: Dtype
-) -> ViTTrack:
-    place = _device(device)
-    number = _number(dtype, place)
-    source = find_weights(name) if weights is None else weights
-    if source is None:
-        raise InputError(how_to_get(name))
-    return _build_vit_track(name, str(source), written(source), place, number)
+# Heads that are asked for one after the other share what lies before them.
+_make_shared = lru_cache(maxsize=2)(_make)
 
 
-@lru_cache(maxsize=1)
-def _build_vit_track(
-    name: str, source: str, since: int, device: torch.device, dtype: torch.dtype
-) -> ViTTrack:
-    """The network, which what follows animals and what reads their poses share."""
-    if source == "random":
-        network = vitposetrack.build(name)
-    else:
-        with torch.device("meta"):  # as for a pose network
-            network = vitposetrack.build(name, read_skeleton(locate(source)))
-        load_tracker_weights(network, name, source)
-    # Not channels last: those convolutions are twice as far from exact sums.
-    return network.eval().requires_grad_(False).to(device=device, dtype=dtype)
+def _onnx_model(
+    path: str | Path, name: str | None, device: str | torch.device | None, dtype: Dtype
+) -> OnnxPose:
+    """An ONNX file; where a name is given, one of that network."""
+    if name is not None:
+        registry.spec(name, "pose")
+    if checked_dtype(dtype, torch.device("cpu")) is torch.bfloat16 and dtype != "auto":
+        raise InputError(f"{path}: an ONNX file computes in float32; give that or 'auto'")
+    model = OnnxPose(path, None if device is None else checked_device(device))
+    if name not in (None, model.network):
+        raise InputError(f"{path}: holds {model.network}, not {name}; load it as '{model.network}'")
+    return model

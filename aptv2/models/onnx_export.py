@@ -14,12 +14,12 @@ import torch
 
 from aptv2.errors import InputError
 from aptv2.files import atomic_write
-from aptv2.models.load import POSE_NETWORKS, load_pose_model
+from aptv2.models import registry
+from aptv2.models.checkpoints import network_of
+from aptv2.models.load import load_pose_model
 from aptv2.models.pose.base import PoseModel
-from aptv2.models.pose.onnx import INPUT, METADATA, OUTPUT, About, OnnxPose, require
-from aptv2.weights import read_weights
+from aptv2.models.pose.onnx import INPUT, METADATA, OUTPUT, Metadata, OnnxPose, require
 from aptv2.weights.cache import locate
-from aptv2.weights.checkpoints import read_checkpoint
 
 OPSET = 18
 BOUND = 1e-3  # of the heatmaps' standard deviation
@@ -52,8 +52,8 @@ def export_weights(
     InputError
         Where there are no such weights, or :func:`export_onnx` refuses.
     """
-    named = source in POSE_NETWORKS
-    network = str(source) if named else _network_of(source, expert)
+    named = source in registry.names("pose")
+    network = str(source) if named else network_of(locate(source), expert)
     model = load_pose_model(network, None if named else source, "cpu", expert=expert)
     return network, export_onnx(model, network, path)
 
@@ -63,7 +63,7 @@ def export_onnx(model: PoseModel, network: str, path: str | Path) -> float:
 
     The file is run once more by ONNX Runtime, on random pictures, and only written where its
     heatmaps are torch's. What it needs to be used alone stands in its metadata
-    (:class:`aptv2.models.pose.onnx.About`). Weights of more than 1.9 GB go into `NAME.onnx.data`
+    (:class:`aptv2.models.pose.onnx.Metadata`). Weights of more than 1.9 GB go into `NAME.onnx.data`
     beside it.
 
     Parameters
@@ -91,12 +91,10 @@ def export_onnx(model: PoseModel, network: str, path: str | Path) -> float:
         raise InputError(f"{path}: an ONNX file is called NAME.onnx")
     for package in ("onnx", "onnxscript", "onnxruntime"):
         require(package)
-    about = About(
+    metadata = Metadata(
         network=network,
         input_size=model.input_size,
-        udp=model.udp,
-        decoding=model.decoding,
-        mmpose_crops=model.mmpose_crops,
+        codec=model.codec,
         skeleton=model.skeleton,
     )
     images = torch.zeros(2, 3, *model.input_size)
@@ -112,7 +110,7 @@ def export_onnx(model: PoseModel, network: str, path: str | Path) -> float:
             verbose=False,
         )
     assert program is not None
-    program.model.metadata_props[METADATA] = about.model_dump_json()
+    program.model.metadata_props[METADATA] = metadata.model_dump_json()
     weights = sum(each.numel() * each.element_size() for each in model.state_dict().values())
     with atomic_write(path) as temporary, TemporaryDirectory(dir=path.parent) as folder:
         # Under its own name, by which the file knows that of its weights.
@@ -128,14 +126,6 @@ def export_onnx(model: PoseModel, network: str, path: str | Path) -> float:
             data.replace(path.parent / data.name)
         written.replace(temporary)
     return difference
-
-
-def _network_of(source: str | Path, expert: str | None) -> str:
-    """The name of the network that a weights file is of."""
-    path = locate(source)
-    if path.suffix == ".safetensors" and "pose.heatmaps.weight" in read_weights(path)[0]:
-        return "lite"
-    return read_checkpoint(path, expert).network
 
 
 @torch.inference_mode()

@@ -54,7 +54,7 @@ def predict_poses(model: PoseModel, table: PoseTable, flip: bool = False) -> Pos
     scores = keypoints[:, :, 2].mean(axis=1)
     known = np.isfinite(table.scores)
     scores[known] *= table.scores[known]
-    height, width = (side - model.udp for side in model.input_size)
+    height, width = (side - model.codec.udp for side in model.input_size)
     areas = (height * width / np.linalg.det(matrices[:, :, :2])).astype(np.float32)
     return replace(table, keypoints=keypoints, scores=scores, areas=areas)
 

@@ -11,12 +11,9 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_avg_fn
 
 from aptv2.errors import InputError
-from aptv2.models.lite.backbone import FoldedConv
-from aptv2.models.lite.network import LiteNetwork
-from aptv2.models.pose.heatmap import HeatmapPose
-from aptv2.models.trackers.vitposetrack import ViTPoseTrack
-from aptv2.models.trackers.vittrack import ViTTrack
-from aptv2.training.losses import LOSSES, crop_loss, heatmap_loss, search_loss
+from aptv2.models import registry
+from aptv2.models.network import Network, Objective
+from aptv2.training.networks import codec_of
 from aptv2.training.optimizers import lr_factor, parameter_groups
 from aptv2.training.recipes import Recipe, Stage, TaskName
 
@@ -43,7 +40,7 @@ class StageTraining(lightning.LightningModule):
 
     def __init__(
         self,
-        network: nn.Module,
+        network: Network,
         recipe: Recipe,
         stage: Stage,
         epoch_steps: int,
@@ -54,12 +51,12 @@ class StageTraining(lightning.LightningModule):
         self.epoch_steps, self.accumulate = epoch_steps, accumulate
         self._parts: list[dict[str, Tensor]] = []  # losses of the step so far
         self.network.to(memory_format=torch.channels_last)
-        if isinstance(network, LiteNetwork):
-            network.backbone.learn(stage.backbone_lr > 0)
-            for head in ("pose", "detection", "tracking"):
-                getattr(network, head).requires_grad_(head in stage.tasks)
-        if isinstance(network, ViTTrack):
-            _rest_what_does_not_learn(network, stage)
+        network.learn(stage.tasks.keys(), stage.backbone_lr > 0)
+        pose, tracking = stage.tasks.get("pose"), stage.tasks.get("tracking")
+        fused = pose.weight if pose else None
+        if tracking and tracking.fused_weight:
+            fused = tracking.fused_weight
+        self.objective = Objective(codec_of(recipe), fused)
         self.averaged: AveragedModel | None = None
         if stage.average is not None:
             decay = get_ema_avg_fn(stage.average)
@@ -68,7 +65,7 @@ class StageTraining(lightning.LightningModule):
         self.train()  # Lightning leaves modes as they are
 
     @property
-    def result(self) -> nn.Module:
+    def result(self) -> Network:
         """The network that counts: the averaged one, where weights are averaged."""
         if self.averaged is None or not self.averaged.n_averaged:
             return self.network
@@ -88,7 +85,9 @@ class StageTraining(lightning.LightningModule):
         torch.manual_seed(hash(place) & 0xFFFF_FFFF)
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
-        losses = {task: self._loss(task, part) for task, part in batch.items()}
+        losses = {
+            task: self.network.loss(task, part, self.objective) for task, part in batch.items()
+        }
         for task, loss in losses.items():
             if not torch.isfinite(loss):
                 raise BrokenLossError(task, batch[task]["index"].tolist())
@@ -107,22 +106,6 @@ class StageTraining(lightning.LightningModule):
             )
             self._parts.clear()
 
-    def _loss(self, task: TaskName, batch: dict[str, Tensor]) -> Tensor:
-        if isinstance(self.network, HeatmapPose):
-            return heatmap_loss(self.network, batch, self.recipe.model.sigma)
-        if isinstance(self.network, ViTTrack):
-            return self._tracker_loss(self.network, task, batch)
-        assert isinstance(self.network, LiteNetwork)
-        return LOSSES[task](self.network, batch)
-
-    def _tracker_loss(self, network: ViTTrack, task: TaskName, batch: dict[str, Tensor]) -> Tensor:
-        sigma, pose = self.recipe.model.sigma, self.stage.tasks.get("pose")
-        if task == "pose":
-            assert isinstance(network, ViTPoseTrack)
-            return crop_loss(network, batch, sigma)
-        fused = self.stage.tasks["tracking"].fused_weight
-        return search_loss(network, batch, sigma, fused or (pose.weight if pose else None))
-
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         super().optimizer_step(*args, **kwargs)
         # The first weights of a new head are no part of what is worth averaging.
@@ -132,7 +115,8 @@ class StageTraining(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         stage = self.stage
-        groups = parameter_groups(self.network, stage)
+        pretrained = registry.spec(self.recipe.model.name).pretrained
+        groups = parameter_groups(self.network, stage, pretrained)
         kind = torch.optim.AdamW if stage.optimizer == "adamw" else torch.optim.Adam
         # Lightning does not clip what a fused optimizer scales back itself.
         optimizer = kind(groups, fused=stage.clip is None)
@@ -145,18 +129,6 @@ class StageTraining(lightning.LightningModule):
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
-
-
-def _rest_what_does_not_learn(network: ViTTrack, stage: Stage) -> None:
-    """Let rest the parts of tasks that the stage has not, and the stem at a rate of 0."""
-    for layer in network.modules():
-        if isinstance(layer, FoldedConv):
-            layer.learn(stage.backbone_lr > 0)
-    network.centre.requires_grad_("tracking" in stage.tasks)
-    if isinstance(network, ViTPoseTrack):
-        network.pose.requires_grad_("pose" in stage.tasks)
-    for kind, positions in network.positions.items():
-        positions.requires_grad_(("pose" if kind == "pose" else "tracking") in stage.tasks)
 
 
 class BrokenLossError(InputError):

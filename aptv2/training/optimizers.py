@@ -11,24 +11,29 @@ from torch import nn
 from aptv2.training.recipes import Stage
 
 _BLOCK = re.compile(r"^backbone\.blocks\.(\d+)\.")
-_STEM = "backbone.patch_embed.net."
 
 
-def parameter_groups(network: nn.Module, stage: Stage) -> list[dict[str, Any]]:
+def parameter_groups(
+    network: nn.Module, stage: Stage, pretrained: tuple[str, ...] = ("backbone.",)
+) -> list[dict[str, Any]]:
     """Groups for a torch optimizer: backbone and heads apart, or by layer where the stage says so.
 
     Norms and biases have no weight decay, unless the stage has `vector_decay`.
+
+    Parameters
+    ----------
+    network, stage
+        What is trained, with which rates.
+    pretrained
+        Beginnings of the names of those parameters that learn at `backbone_lr`.
     """
     if stage.layer_decay is not None:
         return layer_decay_groups(network, stage.head_lr, stage.weight_decay, stage.layer_decay)
-    named = [name for name, _ in network.named_parameters()]
-    # What the small ViT of the trackers has from ImageNet is its stem; its blocks start afresh.
-    backbone = _STEM if any(name.startswith(_STEM) for name in named) else "backbone."
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
             decays = parameter.ndim > 1 or stage.vector_decay
-            groups.setdefault((name.startswith(backbone), decays), []).append(parameter)
+            groups.setdefault((name.startswith(pretrained), decays), []).append(parameter)
     return [
         {
             "params": parameters,

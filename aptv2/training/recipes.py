@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -18,6 +18,7 @@ from pydantic import (
 from aptv2.datasets.records import read_bytes
 from aptv2.datasets.splits import Subset
 from aptv2.errors import InputError
+from aptv2.models import registry
 from aptv2.recipes import find_recipe
 from aptv2.yaml_files import MOST_BYTES, parse_yaml
 
@@ -25,33 +26,7 @@ Positive = Annotated[float, Field(gt=0)]
 Whole = Annotated[int, Field(gt=0, lt=2**31)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Side = Annotated[int, Field(gt=0, multiple_of=32)]
-TaskName = Literal["pose", "detection", "tracking"]
-NetworkName = Literal[
-    "lite",
-    "res50",
-    "res101",
-    "hrnet_w32",
-    "hrnet_w48",
-    "hrformer_s",
-    "hrformer_b",
-    "vitpose_s",
-    "vitpose_b",
-    "vitpose_l",
-    "vitpose_h",
-    "vittrack_b",
-    "vitposetrack_s",
-    "vitposetrack_b",
-    "vitposetrack_l",
-]
-
-
-def learnable(network: str) -> tuple[TaskName, ...]:
-    """The tasks that a network has heads for."""
-    if network == "lite":
-        return get_args(TaskName)
-    if network.startswith("vittrack"):
-        return ("tracking",)
-    return ("pose", "tracking") if network.startswith("vitposetrack") else ("pose",)
+TaskName = registry.Task
 
 
 class _Strict(BaseModel):
@@ -79,11 +54,21 @@ class Augmentation(_Strict):
 class Network(_Strict):
     """The network. What is None is as the network's authors have it."""
 
-    name: NetworkName
+    name: str
     drop_path: Share | None = None  # chance to skip a transformer's last block; 0 at its first
-    sigma: Positive = 2.0  # of the paper networks' target Gaussians, in heatmap pixels
+    sigma: Positive | None = None  # of the target Gaussians, in heatmap pixels
     frozen_norms: bool = False  # batch norms keep their statistics: for very small batches
     sync_norms: bool = False  # batch norms count the batches of all GPUs
+
+    @model_validator(mode="after")
+    def _is_known(self) -> Network:
+        if self.name not in registry.names():
+            known = ", ".join(f"'{name}'" for name in registry.names())
+            raise ValueError(f"model.name: must be one of {known}, not '{self.name}'")
+        codec = registry.spec(self.name).codec
+        if self.sigma is not None and (codec is None or codec.kind != "gaussian"):
+            raise ValueError(f"model.sigma: {self.name} has targets of its own; leave it out")
+        return self
 
 
 class Task(_Strict):
@@ -161,36 +146,35 @@ class Recipe(_Strict):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Recipe:
-        data = self.data
+        data, spec = self.data, registry.spec(self.model.name)
         if data.pose_pack and (data.subset != "all" or data.leave_out or data.few):
             raise ValueError("data.pose_pack: holds all animals; train on some without a pack")
         for number, stage in enumerate(self.stages):
             where = f"stages.{number}"
-            known = learnable(self.model.name)
+            known = spec.tasks
             if strange := sorted(stage.tasks.keys() - known):
                 learns = " and ".join(known) if len(known) > 1 else f"{known[0]} alone"
                 raise ValueError(f"{where}.tasks.{strange[0]}: {self.model.name} learns {learns}")
             others = sorted(stage.tasks.keys() - {"pose"})
-            if others and self.model.name == "lite" and self.data.clips_train is None:
+            if others and spec.clips and data.clips_train is None:
                 raise ValueError(f"data.clips_train: {where} trains {others[0]}, which needs clips")
-            if others and self.model.name != "lite" and not self.data.pairs:
+            if others and not spec.clips and not data.pairs:
                 raise ValueError(f"data.pairs: {where} trains {others[0]}, which needs pairs")
-            if others and self.model.name != "lite" and stage.tasks["tracking"].samples is None:
+            if others and not spec.clips and stage.tasks["tracking"].samples is None:
                 raise ValueError(f"{where}.tasks.tracking.samples: say how many pairs an epoch has")
             fused = {name for name, task in stage.tasks.items() if task.fused_weight}
             if fused and (fused != {"tracking"} or "pose" not in stage.tasks):
                 place = f"{where}.tasks.{min(fused)}.fused_weight"
                 raise ValueError(f"{place}: is one of tracking, beside a pose task")
-            if stage.layer_decay and not self.model.name.startswith("vit"):
+            if stage.layer_decay and not spec.layer_decay:
                 raise ValueError(f"{where}.layer_decay: {self.model.name} is no ViT")
             if list(stage.steps) != sorted(set(stage.steps)):
                 raise ValueError(f"{where}.steps: epochs must rise, found {list(stage.steps)}")
-            pose = stage.tasks.get("pose")
-            if pose and self.model.name.startswith("vitposetrack") and pose.size != (256, 192):
-                raise ValueError(f"{where}.tasks.pose.size: {self.model.name} takes 256 x 192")
-            tracking = stage.tasks.get("tracking")
-            if tracking and self.model.name.startswith("vit") and tracking.size != (256, 256):
-                raise ValueError(f"{where}.tasks.tracking.size: {self.model.name} takes 256 x 256")
+            for task, (height, width) in spec.fixed_sizes.items():
+                if task in stage.tasks and stage.tasks[task].size != (height, width):
+                    raise ValueError(
+                        f"{where}.tasks.{task}.size: {spec.name} takes {height} x {width}"
+                    )
             square = stage.tasks.get("detection")
             if square and square.size[0] != square.size[1]:
                 raise ValueError(f"{where}.tasks.detection.size: must be square")

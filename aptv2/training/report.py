@@ -14,17 +14,17 @@ from typing import Any
 import cv2
 import numpy as np
 from matplotlib.figure import Figure
-from torch import nn
 
 from aptv2.drawing import contact_sheet, draw_overlay
 from aptv2.evaluation import score_keypoints
 from aptv2.files import atomic_write, write_json
 from aptv2.images import read_image
+from aptv2.models.network import Network
 from aptv2.reports.style import BLUE
 from aptv2.tables import PoseTable
 from aptv2.testing.boxes import annotated_boxes
 from aptv2.testing.predict import predict_poses
-from aptv2.training.networks import pose_model, pose_size
+from aptv2.training.networks import pose_size
 from aptv2.training.recipes import Recipe
 
 WORST = 12  # animals
@@ -33,7 +33,7 @@ _SIDE = 320  # pixels of a worst animal's picture
 Curves = dict[str, list[tuple[int, float]]]  # name -> step and value
 
 
-def write_report(output: Path, recipe: Recipe, network: nn.Module, truth: PoseTable | None) -> None:
+def write_report(output: Path, recipe: Recipe, network: Network, truth: PoseTable | None) -> None:
     """Write `report/index.html`, which needs no other file, and its pictures and scores beside it.
 
     Parameters
@@ -55,7 +55,7 @@ def write_report(output: Path, recipe: Recipe, network: nn.Module, truth: PoseTa
     if curves:
         sections.append(("Curves", _picture(folder / "curves.png", _draw_curves(curves))))
     if truth is not None and (size := pose_size(recipe)):
-        model = pose_model(network, size, truth.skeleton).eval()
+        model = network.pose_model(size).eval()
         found = predict_poses(model, annotated_boxes(truth), flip=True)
         network.train()
         scores = score_keypoints(truth, found, rescore=True, oks_nms=True)

@@ -14,18 +14,19 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from lightning.pytorch.utilities import CombinedLoader, rank_zero_only
-from torch import nn
 
 from aptv2.errors import InputError
 from aptv2.evaluation import score_keypoints
 from aptv2.files import atomic_write, write_json
+from aptv2.models import registry
+from aptv2.models.network import Network
 from aptv2.testing.boxes import annotated_boxes
 from aptv2.testing.predict import predict_poses
 from aptv2.training.checkpoints import AtomicCheckpoints, SaveLast, read_position
 from aptv2.training.data.loaders import Place, StageData, stage_data
 from aptv2.training.data.sources import Sources
 from aptv2.training.module import BrokenLossError, StageTraining
-from aptv2.training.networks import build_network, pose_model, pose_size
+from aptv2.training.networks import build_network, pose_size
 from aptv2.training.progress import StageProgress
 from aptv2.training.recipes import Recipe, Stage
 from aptv2.training.report import write_report
@@ -112,14 +113,13 @@ def train(
             network.load_state_dict(torch.load(_finished(folder), weights_only=True))
         final = output / f"{recipe.model.name}.safetensors"
         if place.rank == 0:
-            about = {
+            metadata = {
                 "network": recipe.model.name,
                 "skeleton": asdict(skeleton),
                 "recipe": recipe.model_dump(mode="json"),
             }
-            # The embedded weights are half as large; others keep every digit.
-            exact = recipe.model.name != "lite"
-            write_weights(final, network.state_dict(), about, exact)
+            exact = not registry.spec(recipe.model.name).compact
+            write_weights(final, network.state_dict(), metadata, exact)
             if stages or not (output / "report" / "index.html").exists():
                 truth = sources.truth if pose_size(recipe) else None
                 write_report(output, recipe, network, truth)
@@ -142,7 +142,7 @@ class _Job:
     place: Place
     progress: bool
 
-    def run(self, network: nn.Module, sources: Sources) -> None:
+    def run(self, network: Network, sources: Sources) -> None:
         """Train the stage, and write its scores and its network."""
         module = StageTraining(
             network, self.of.recipe, self.stage, self.data.epoch_steps, self.data.accumulate
@@ -213,12 +213,12 @@ class _Job:
             log_every_n_steps=min(20, self.data.epoch_steps),
         )
 
-    def _write_scores(self, network: nn.Module, sources: Sources) -> None:
+    def _write_scores(self, network: Network, sources: Sources) -> None:
         """Write the validation scores of pose, with and without flip test."""
         if "pose" not in self.stage.tasks:
             return
         truth = sources.truth
-        model = pose_model(network, self.stage.tasks["pose"].size, truth.skeleton).eval()
+        model = network.pose_model(self.stage.tasks["pose"].size).eval()
         boxes = annotated_boxes(truth)
         scores: dict[str, Any] = {
             name: score_keypoints(truth, predict_poses(model, boxes, flip))

@@ -20,7 +20,6 @@ from aptv2.testing.pose import parts_of
 from aptv2.testing.predict import predict_poses
 from aptv2.training.data.loaders import Place
 from aptv2.training.module import StageTraining
-from aptv2.training.networks import pose_model
 from aptv2.weights import write_weights
 
 
@@ -87,7 +86,7 @@ class Validation(Callback):
         if epoch % self.every:
             return
         network = pl_module.result
-        model = pose_model(network, self.size, self.truth.skeleton).eval()
+        model = network.pose_model(self.size).eval()
         found = predict_shared(model, self.truth, self.place)
         pl_module.train()
         scores = score_subsets(self.truth, found)

@@ -9,7 +9,6 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from aptv2.errors import InputError
-from aptv2.weights.recognise import TITLES
 from aptv2.weights.registry import animal_weights, entries
 
 _HUB_NAME = re.compile(r"(?![.])[\w.-]+/(?![.])[\w.-]+", re.ASCII)
@@ -57,8 +56,8 @@ def find_weights(name: str) -> Path | None:
     return next((path for each in names if (path := weights_path(each)).is_file()), None)
 
 
-def how_to_get(network: str) -> str:
-    """One sentence on how to get weights of a network that are not here yet."""
+def how_to_get(network: str, title: str) -> str:
+    """One sentence on how to get weights of a network, given its name and title."""
     known = animal_weights(network)
     best = next((each for each in known if each.data == "APTv2"), None)
     direct = next((each for each in known if each.url), None)
@@ -68,7 +67,7 @@ def how_to_get(network: str) -> str:
     if best:
         ways.append(f"aptv2 weights pull {best.name} (official, by hand)")
     ways.append("give a file, or 'random'")
-    return f"no weights of {TITLES.get(network, network)} are here yet: {', or '.join(ways)}"
+    return f"no weights of {title} are here yet: {', or '.join(ways)}"
 
 
 def locate(source: str | Path) -> Path:

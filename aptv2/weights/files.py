@@ -98,7 +98,7 @@ def read_skeleton(path: Path | str) -> Skeleton:
 def write_weights(
     path: Path | str,
     tensors: Mapping[str, Tensor],
-    about: Mapping[str, Any] | None = None,
+    metadata: Mapping[str, Any] | None = None,
     exact: bool = False,
 ) -> None:
     """Write a `.safetensors` file: matrices and kernels as float16, the rest as it is.
@@ -111,7 +111,7 @@ def write_weights(
         Where to.
     tensors
         Named tensors.
-    about
+    metadata
         What the file says of itself, kept as JSON.
     exact
         Keep every number as it is: twice the size, and outputs equal to the last digit.
@@ -130,13 +130,13 @@ def write_weights(
                 f"{path}: {name} holds numbers that "
                 f"{'float16 cannot' if halved else 'are infinite or undefined'}; not written"
             )
-    content = save(stored, metadata={"aptv2": json.dumps(dict(about or {}))})
+    content = save(stored, metadata={"aptv2": json.dumps(dict(metadata or {}))})
     with atomic_write(path) as temporary:
         temporary.write_bytes(content)
 
 
-def written(path: str | Path) -> int:
-    """When a file was written, in ns, 0 where there is none: written anew, it is another one."""
+def mtime(path: str | Path) -> int:
+    """The time of a file's last change in ns, 0 where there is none."""
     path = Path(path)
     return path.stat().st_mtime_ns if path.exists() else 0
 
@@ -184,18 +184,18 @@ def _damage(path: Path) -> str:
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
-            about = _metadata(file)
+            metadata = _metadata(file)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except Exception as error:  # the readers raise whatever a malformed file leads them to
         raise _unreadable(path, error) from None
-    return {n: t.float() if t.is_floating_point() else t for n, t in tensors.items()}, about
+    return {n: t.float() if t.is_floating_point() else t for n, t in tensors.items()}, metadata
 
 
 def _metadata(file: Any) -> dict[str, Any]:
-    about = json.loads((file.metadata() or {}).get("aptv2", "{}"))
-    if not isinstance(about, dict):
+    metadata = json.loads((file.metadata() or {}).get("aptv2", "{}"))
+    if not isinstance(metadata, dict):
         raise ValueError("what it says of itself is no JSON object")
-    return about
+    return metadata
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:

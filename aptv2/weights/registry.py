@@ -9,7 +9,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from aptv2.errors import InputError
-from aptv2.weights.recognise import TITLES, TRACKERS
 from aptv2.yaml_files import parse_yaml
 
 _FILE = Path(__file__).with_name("registry.yaml")
@@ -32,6 +31,7 @@ class Entry:
     name: str
     network: str
     data: str
+    kind: str = "pose"
     start: str = "-"
     ap: float | None = None
     ap_of: str = "val"
@@ -39,11 +39,6 @@ class Entry:
     url: str = ""
     page: str = ""
     sha256: str = ""
-
-    @property
-    def method(self) -> str:
-        """The network as its paper calls it."""
-        return TITLES[self.network]
 
     @property
     def host(self) -> str:
@@ -81,10 +76,8 @@ def animal_weights(network: str) -> list[Entry]:
     keypoints: of them all there are.
     """
     known = [each for each in entries().values() if each.network == network]
-    if network in TRACKERS:
-        return known
+    trackers = [each for each in known if each.kind == "tracker"]
     trained = [each for each in known if each.data == "APTv2"]
     related = [each for each in known if each.data == "AP-10K"]
-    return sorted(trained, key=lambda each: -(each.ap or 0)) + sorted(
-        related, key=lambda each: not each.url
-    )
+    trained.sort(key=lambda each: -(each.ap or 0))
+    return trackers + trained + sorted(related, key=lambda each: not each.url)

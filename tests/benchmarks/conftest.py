@@ -12,7 +12,7 @@ import pytest
 from aptv2.benchmarks.cells import Plan
 from aptv2.benchmarks.options import Options
 from aptv2.benchmarks.tracks.registry import TRACKS
-from aptv2.models.load import EMBEDDED
+from aptv2.models.networks.lite import EMBEDDED
 
 
 @pytest.fixture(scope="session")

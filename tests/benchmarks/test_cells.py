@@ -13,7 +13,7 @@ from aptv2.benchmarks.cells import Cell, Plan, Training
 from aptv2.benchmarks.tracks.registry import TRACKS
 from aptv2.datasets import read_annotations
 from aptv2.datasets.splits import clips_of, difficulty_of
-from aptv2.models.pose import heatmap as paper
+from aptv2.models import registry
 from aptv2.species import BENCHMARK_FAMILIES, family
 from aptv2.tables import PoseTable
 from aptv2.training.data.pose import usable
@@ -37,7 +37,7 @@ def trainings() -> dict[str, Training]:
 def test_numbers_and_names(track: str) -> None:
     own = cells(track)
     assert len(own) == len({cell.id for cell in own}) == COUNTS[track]
-    assert {cell.training.network for cell in own} <= set(paper.NAMES)
+    assert {cell.training.network for cell in own} <= set(registry.names("pose"))
     other = cells(track, Plan(boxes="jitter0.1-seed0"))
     if track != "tracking":
         assert {cell.id for cell in other} == {f"{cell.id}+jitter0.1-seed0" for cell in own}

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from aptv2.cli.main import app
-from aptv2.models.load import EMBEDDED
+from aptv2.models.networks.lite import EMBEDDED
 
 
 def call(*arguments: object) -> Result:

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from aptv2.cli.main import app
-from aptv2.models.load import EMBEDDED
+from aptv2.models.networks.lite import EMBEDDED
 
 REPO = Path(__file__).resolve().parents[2]
 
@@ -58,7 +58,8 @@ def test_it_says_what_is_wrong(small_release: Path, tmp_path: Path) -> None:
     data = ("--data", small_release)
     assert "no network 'vitpose'" in sentence("vitpose", EMBEDDED, *data)
     assert "nowhere.yaml: there is no such file" in sentence("nowhere.yaml", EMBEDDED, *data)
-    assert "it looks like the embedded lite network" in sentence("res50", EMBEDDED, *data)
+    said = sentence("res50", EMBEDDED, *data)
+    assert "holds the embedded lite network, not SimpleBaseline Res-50" in said
     assert "no such weights file" in sentence("lite", tmp_path / "nothing.safetensors", *data)
     assert "does not exist" in sentence("lite", EMBEDDED, "--data", tmp_path / "nowhere")
     boxes = tmp_path / "boxes.json"

@@ -9,7 +9,7 @@ import torch
 from typer.testing import CliRunner
 
 from aptv2.cli.main import app
-from aptv2.models.pose.heatmap import build
+from aptv2.models.registry import build
 from aptv2.weights import read_weights
 from aptv2.weights.cache import weights_path
 from aptv2.weights.mmpose import to_mmpose

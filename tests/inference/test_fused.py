@@ -20,8 +20,7 @@ from aptv2.cli.main import app
 from aptv2.datasets import read_annotations
 from aptv2.errors import InputError
 from aptv2.inference.pipeline import track_video
-from aptv2.models import load_tracker
-from aptv2.models.trackers import vitposetrack
+from aptv2.models import load_tracker, registry
 from aptv2.models.trackers.vit_tracker import ViTTracker
 from aptv2.weights import write_weights
 
@@ -63,7 +62,7 @@ def test_a_tracker_of_ones_own(two_animals: SimpleNamespace, boxes: Path) -> Non
 def weights_file(folder: Path) -> Path:
     """An untrained network that is sure of every animal, whatever the frame shows."""
     torch.manual_seed(0)
-    network = vitposetrack.build("vitposetrack_s")
+    network = registry.build("vitposetrack_s")
     with torch.no_grad():
         network.centre.score[-1].bias.fill_(9)
     write_weights(folder / "sure.safetensors", network.state_dict(), exact=True)

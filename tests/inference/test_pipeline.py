@@ -24,7 +24,7 @@ from aptv2.inference.batch import track_videos
 from aptv2.inference.pipeline import Interrupted, track_video
 from aptv2.inference.progress import Stop
 from aptv2.models import load_pose_model
-from aptv2.models.load import EMBEDDED
+from aptv2.models.networks.lite import EMBEDDED
 from aptv2.tables import PoseTable
 
 Clip = Callable[..., SimpleNamespace]

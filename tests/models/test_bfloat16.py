@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from aptv2.models.pose.heatmap import build
+from aptv2.models.registry import build
 
 BAR = 0.1  # of the heatmaps' standard deviation, for the pixel that is furthest off
 

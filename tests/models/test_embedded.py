@@ -15,7 +15,8 @@ from aptv2.datasets import read_annotations
 from aptv2.evaluation import score_keypoints
 from aptv2.images import read_image
 from aptv2.models import load_detector, load_pose_model, load_tracker
-from aptv2.models.load import EMBEDDED, fast_dtype
+from aptv2.models.devices import fast_dtype
+from aptv2.models.networks.lite import EMBEDDED
 from aptv2.models.trackers.base import LOST
 from aptv2.tables import PoseTable
 from aptv2.testing.predict import predict_poses

@@ -18,9 +18,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from aptv2 import codecs, crops
-from aptv2.models.pose import heatmap as paper
-from aptv2.models.pose.heatmap import HeatmapPose, build
+from aptv2 import crops
+from aptv2.codecs import MSRA, UDP
+from aptv2.models import registry
+from aptv2.models.pose.heatmap import HeatmapPose
+from aptv2.models.registry import build
 from aptv2.weights.mmpose import from_mmpose, to_mmpose
 
 # Names of the networks in the reference. The large ones take more than a few seconds.
@@ -42,6 +44,8 @@ TRAINING_BARS = {"vitpose_b": BAR}
 TRAINING_BAR = 1e-3
 Manifest = Callable[[str], dict[str, list[Any]]]
 MMPOSE = json.loads((Path(__file__).parent / "mmpose_outputs.json").read_text())
+
+PAPER = [each.name for each in registry.specs().values() if each.tasks == ("pose",)]
 
 
 def networks(names: object) -> list[object]:
@@ -114,16 +118,16 @@ def sampled(output: Tensor, count: int) -> np.ndarray:
 def decoded(model: HeatmapPose, heatmaps: Tensor) -> np.ndarray:
     """Keypoints (2, 17, 3) in the frame, for the reference's crops."""
     height, width = model.input_size
-    keypoints = model.decode(heatmaps)
-    step = codecs.crop_pixels((height // 4, width // 4), model.input_size, model.udp)
+    keypoints = model.codec.decode(heatmaps)
+    step = model.codec.steps((height // 4, width // 4), model.input_size)
     keypoints[..., :2] *= torch.tensor(step)
     centres = np.array([[100, 120], [110, 115]], np.float64)
     extents = 200 * np.array([[1], [1.1]]) * [1, height / width]
-    matrices = crops.crop_matrices(centres, extents, model.input_size, udp=model.udp)
+    matrices = crops.crop_matrices(centres, extents, model.input_size, udp=model.codec.udp)
     return crops.transform(crops.invert(matrices), keypoints.numpy())
 
 
-@pytest.mark.parametrize("name", paper.NAMES)
+@pytest.mark.parametrize("name", PAPER)
 def test_state_dicts_are_the_references(name: str, manifest: Manifest) -> None:
     if name not in MANIFESTS:
         pytest.skip("the reference has no such network")
@@ -199,7 +203,7 @@ class TestMMPose:
         assert np.abs(found - expected["values"]).max() <= TRAINING_BAR * expected["std"]
 
 
-@pytest.mark.parametrize("name", networks(paper.NAMES))
+@pytest.mark.parametrize("name", networks(PAPER))
 def test_predict(name: str) -> None:
     model = build(name).eval()
     rng = np.random.default_rng(0)
@@ -222,8 +226,8 @@ def test_flip_test_moves_the_mirrored_heatmaps_of_msra_networks() -> None:
 
     picture = torch.zeros(1, 3, 4, 6)
     picture[..., 2] = 1
-    for udp, expected in ((True, [0, 0, 1, 0, 0, 0]), (False, [0, 0, 0.5, 0.5, 0, 0])):
-        model = Echo(nn.Identity(), nn.Identity(), (4, 6), build("hrformer_s").skeleton, udp)
+    for codec, expected in ((UDP, [0, 0, 1, 0, 0, 0]), (MSRA, [0, 0, 0.5, 0.5, 0, 0])):
+        model = Echo(nn.Identity(), nn.Identity(), (4, 6), build("hrformer_s").skeleton, codec)
         np.testing.assert_array_equal(model.forward_flip(picture)[0, 0, 0], expected)
 
 
@@ -231,7 +235,7 @@ def test_flip_test_moves_the_mirrored_heatmaps_of_msra_networks() -> None:
 def test_crops_are_mmposes(name: str, udp: bool) -> None:
     """Boxes lose a pixel and are cut at the frame; then the convention's corners."""
     model = build(name)
-    assert model.udp is udp
+    assert model.codec.udp is udp
     frame = np.zeros((100, 200, 3), np.uint8)
     pixels, matrices = model.crop(frame, np.array([[-20.0, 10, 101, 41]]))
     height, width = model.input_size

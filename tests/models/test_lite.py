@@ -11,7 +11,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from aptv2.codecs import gaussian_heatmaps
+from aptv2.codecs.heatmaps import gaussian_heatmaps
 from aptv2.models.lite import detection, tracking
 from aptv2.models.lite.backbone import CHANNELS, STRIDES, Backbone, FoldedConv, imagenet_state
 from aptv2.models.lite.network import LiteNetwork, LitePose, fuse
@@ -156,7 +156,7 @@ class TestPose:
         heatmaps = model(images)
         assert heatmaps.shape == (2, 17, 16, 24)
         assert (heatmaps >= 0).all()
-        assert model.decode(heatmaps).shape == (2, 17, 3)
+        assert model.codec.decode(heatmaps).shape == (2, 17, 3)
 
     def test_flip_test_does_not_know_left_from_right(
         self, network: LiteNetwork, images: Tensor

@@ -12,9 +12,9 @@ from torch import nn
 
 from aptv2.errors import InputError
 from aptv2.models import load_detector, load_pose_model, load_tracker
+from aptv2.models.devices import fast_dtype
 from aptv2.models.lite.network import LiteNetwork, LitePose
-from aptv2.models.load import fast_dtype
-from aptv2.models.pose.heatmap import build
+from aptv2.models.registry import build
 from aptv2.weights import write_weights
 from aptv2.weights.mmpose import to_mmpose
 

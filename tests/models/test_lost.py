@@ -10,14 +10,14 @@ import pytest
 
 import aptv2
 from aptv2.errors import InputError
-from aptv2.models.trackers.base import GROWTH, LARGEST, LOST, PATIENCE, Found, Tracker
+from aptv2.models.trackers.base import GROWTH, LARGEST, LOST, PATIENCE, Found, TemplateTracker
 
 FRAME = np.zeros((240, 320, 3), np.uint8)
 BOX = [100, 80, 40, 30]
 OTHER = [200, 80, 40, 30]
 
 
-class Scripted(Tracker):
+class Scripted(TemplateTracker):
     """Finds what it is told to."""
 
     def __init__(self) -> None:

@@ -16,12 +16,13 @@ from typer.testing import CliRunner
 
 import aptv2
 from aptv2.cli.main import app
+from aptv2.codecs import MSRA, UDP
 from aptv2.errors import InputError
 from aptv2.images import read_image
 from aptv2.models import load_pose_model, onnx_export
 from aptv2.models.backbones.vit import VisionTransformer
 from aptv2.models.heads.heatmap import HeatmapHead
-from aptv2.models.load import EMBEDDED
+from aptv2.models.networks.lite import EMBEDDED
 from aptv2.models.onnx_export import export_onnx, export_weights
 from aptv2.models.pose.base import PoseModel
 from aptv2.models.pose.heatmap import HeatmapPose
@@ -55,7 +56,11 @@ def small(udp: bool, skeleton: Skeleton = ANIMAL17) -> HeatmapPose:
     backbone = VisionTransformer(SIZE, 32, 2, 2) if udp else Conv()
     head = HeatmapHead(32 if udp else 8, len(skeleton), 2 if udp else 0)
     nn.init.normal_(head.final_layer.weight)
-    return HeatmapPose(backbone, head, SIZE, skeleton, udp).eval().requires_grad_(False)
+    return (
+        HeatmapPose(backbone, head, SIZE, skeleton, UDP if udp else MSRA)
+        .eval()
+        .requires_grad_(False)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +89,7 @@ def test_it_is_the_same_network(udp: bool, tmp_path: Path) -> None:
     model = small(udp)
     assert 0 < export_onnx(model, "vitpose_b", tmp_path / "net.onnx") < 1e-4
     found = load_pose_model(str(tmp_path / "net.onnx"), device="cpu")
-    for name in ("input_size", "skeleton", "udp", "decoding", "mmpose_crops"):
+    for name in ("input_size", "skeleton", "codec"):
         assert getattr(found, name) == getattr(model, name)
     for count in (1, 2, 5):
         images = torch.randn(count, 3, *SIZE)
@@ -251,7 +256,7 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("old", "new"),
         [
-            ('"udp":false', '"udp":"maybe"'),
+            ('"msra"', '"maybe"'),
             ("[64,96]", "[64,96000]"),
             ("0.485", "0.5"),
             ("quarter", "magic"),

@@ -6,9 +6,11 @@ import pytest
 import torch
 from torch import nn
 
+from aptv2.codecs import UDP
 from aptv2.models.backbones.vit import VisionTransformer
 from aptv2.models.heads.heatmap import HeatmapHead
-from aptv2.models.pose.heatmap import HeatmapPose, build
+from aptv2.models.pose.heatmap import HeatmapPose
+from aptv2.models.registry import build
 from aptv2.skeleton import ANIMAL17
 from aptv2.weights.experts import EXPERTS, select_expert
 from aptv2.weights.huggingface import from_huggingface
@@ -45,7 +47,7 @@ def theirs(**settings: object) -> nn.Module:
 
 def ours() -> HeatmapPose:
     backbone = VisionTransformer(SIZE, WIDTH, DEPTH, HEADS)
-    return HeatmapPose(backbone, HeatmapHead(WIDTH, 17, 2), SIZE, ANIMAL17, udp=True).eval()
+    return HeatmapPose(backbone, HeatmapHead(WIDTH, 17, 2), SIZE, ANIMAL17, UDP).eval()
 
 
 def assert_equal(found: torch.Tensor, expected: torch.Tensor) -> None:

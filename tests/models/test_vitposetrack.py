@@ -11,16 +11,17 @@ import torch
 
 import aptv2
 from aptv2 import crops
+from aptv2.codecs import UDP
 from aptv2.errors import InputError
+from aptv2.models import registry
 from aptv2.models.backbones.vit import PatchEmbed
-from aptv2.models.pose import heatmap as paper
 from aptv2.models.pose.base import normalise
-from aptv2.models.trackers import vitposetrack
+from aptv2.models.trackers.initial import load_initial_tracker_weights
 from aptv2.models.trackers.vit_tracker import ViTTracker, _keypoints_inside, crop_squares
 from aptv2.models.trackers.vitposetrack import SharedPose, ViTPoseTrack
 from aptv2.models.trackers.vittrack import Backbone
 from aptv2.skeleton import ANIMAL17
-from aptv2.weights import load_initial_tracker_weights, write_weights
+from aptv2.weights import write_weights
 
 SIZE = (240, 320)
 BOX = np.array([[120.0, 80, 60, 48]])
@@ -51,7 +52,7 @@ class TestShapes:
         self, network: ViTPoseTrack, frames: list[np.ndarray]
     ) -> None:
         pose = SharedPose(network).eval()
-        assert (pose.input_size, pose.udp) == ((256, 192), True)
+        assert (pose.input_size, pose.codec) == ((256, 192), UDP)
         assert pose(torch.randn(2, 3, 256, 192)).shape == (2, 17, 64, 48)
         assert pose.predict(frames[0], BOX, flip=True).shape == (1, 17, 3)
 
@@ -61,7 +62,7 @@ class TestShapes:
     )
     def test_only_few_parts_belong_to_one_task(self, name: str, share: float) -> None:
         with torch.device("meta"):
-            parts = dict(vitposetrack.build(name).named_parameters())
+            parts = dict(registry.build(name).named_parameters())
         owners = {name.split(".")[0] for name in parts}
         assert owners == {"backbone", "positions", "centre", "pose"}
         shared = sum(p.numel() for key, p in parts.items() if key.startswith("backbone."))
@@ -108,7 +109,7 @@ class TestLoading:
     def test_one_network_for_both_of_one_file(self, tmp_path: Path) -> None:
         torch.manual_seed(0)
         path = tmp_path / "s.safetensors"
-        made = vitposetrack.build("vitposetrack_s")
+        made = registry.build("vitposetrack_s")
         about = {"network": "vitposetrack_s"}
         write_weights(path, made.state_dict(), about, exact=True)
         tracker = aptv2.load_tracker("vitposetrack_s", path, device="cpu")
@@ -126,10 +127,10 @@ class TestLoading:
     def test_a_vitpose_as_the_initial_backbone(self, tmp_path: Path) -> None:
         """Its poses are the ViTPose's own from the start."""
         torch.manual_seed(0)
-        vitpose = paper.build("vitpose_b").eval()
+        vitpose = registry.build("vitpose_b").eval()
         path = tmp_path / "vitpose.safetensors"
         write_weights(path, vitpose.state_dict(), exact=True)
-        network = vitposetrack.build("vitposetrack_b").eval()
+        network = registry.build("vitposetrack_b").eval()
         centre = {k: v.clone() for k, v in network.centre.state_dict().items()}
         load_initial_tracker_weights(network, "vitposetrack_b", path)
         pixels = np.random.default_rng(0).integers(0, 256, (1, 256, 192, 3), np.uint8)
@@ -138,7 +139,7 @@ class TestLoading:
             expected, found = vitpose(images), network.forward_pose(images)
         assert (found - expected).abs().max() <= 1e-4 * expected.std()
         assert all(torch.equal(v, centre[k]) for k, v in network.centre.state_dict().items())
-        large = vitposetrack.build("vitposetrack_s")
+        large = registry.build("vitposetrack_s")
         with pytest.raises(
             InputError, match="ViTPose-B, whose backbone is not that of ViTPoseTrack-S"
         ):

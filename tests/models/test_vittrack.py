@@ -21,7 +21,7 @@ from torch import Tensor
 import aptv2
 from aptv2 import crops
 from aptv2.errors import InputError
-from aptv2.models import load as zoo
+from aptv2.models import registry
 from aptv2.models.backbones.vit import PatchEmbed
 from aptv2.models.trackers.base import LOST
 from aptv2.models.trackers.vit_tracker import (
@@ -343,7 +343,7 @@ class TestManyAnimals:
 class TestLoading:
     def test_a_pose_checkpoint_is_no_tracker(self, tmp_path: Path) -> None:
         with torch.device("meta"):
-            shapes = {k: v.shape for k, v in zoo.paper.build("vitpose_b").state_dict().items()}
+            shapes = {k: v.shape for k, v in registry.build("vitpose_b").state_dict().items()}
         path = tmp_path / "pose.pth"
         torch.save({k: torch.zeros(()).expand(v) for k, v in shapes.items()}, path)
         with pytest.raises(

@@ -27,12 +27,12 @@ import test_crops as crop_tests  # noqa: E402
 import test_heatmap_pose as pose_tests  # noqa: E402
 import test_keypoints as score_tests  # noqa: E402
 
-from aptv2 import codecs, crops  # noqa: E402
-from aptv2.codecs import heatmap_targets  # noqa: E402
+from aptv2 import crops  # noqa: E402
+from aptv2.codecs import heatmaps as codecs  # noqa: E402
+from aptv2.codecs.heatmaps import heatmap_targets  # noqa: E402
 from aptv2.datasets.coco import parse_coco  # noqa: E402
 from aptv2.evaluation import score_keypoints  # noqa: E402
-from aptv2.models.load import build_network  # noqa: E402
-from aptv2.models.pose.heatmap import build  # noqa: E402
+from aptv2.models.registry import build  # noqa: E402
 from aptv2.training.optimizers import layer_decay_groups  # noqa: E402
 from aptv2.weights.mmpose import mmpose_name, to_mmpose  # noqa: E402
 
@@ -47,7 +47,7 @@ def manifests() -> dict[str, dict[str, Any]]:
             state = to_mmpose(build(name).state_dict())
         found[official] = described(state)
     with torch.device("meta"):
-        tracker = build_network("vittrack_b").state_dict()
+        tracker = build("vittrack_b").state_dict()
     # OSTrack keeps the class token and positions of the ViT that it started from.
     kept = {
         "backbone.cls_token": torch.empty(1, 1, 768),

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from aptv2.errors import InputError
-from aptv2.models.load import EMBEDDED
+from aptv2.models.networks.lite import EMBEDDED
 from aptv2.training import Recipe
 from aptv2.training.data.loaders import BatchOrder, Place, stage_data
 from aptv2.training.data.sources import Sources

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from aptv2.models.pose.heatmap import build
+from aptv2.models.registry import build
 from aptv2.training.optimizers import layer_decay_groups
 from aptv2.weights.mmpose import mmpose_name
 

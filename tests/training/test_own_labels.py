@@ -13,14 +13,14 @@ from aptv2.datasets.read_split import own_split
 from aptv2.errors import InputError
 from aptv2.models import load_pose_model
 from aptv2.models.lite.network import LiteNetwork
-from aptv2.models.load import EMBEDDED
+from aptv2.models.lite.transfer import load_for_other_keypoints, namesakes
+from aptv2.models.networks.lite import EMBEDDED
 from aptv2.skeleton import ANIMAL17, Skeleton
 from aptv2.tables import Frames, PoseTable
 from aptv2.testing.predict import predict_poses
 from aptv2.training import Recipe
 from aptv2.training.data.sources import Sources, recipe_for
 from aptv2.training.networks import build_network
-from aptv2.training.transfer import load_for_other_keypoints, namesakes
 from aptv2.weights import read_weights, write_weights
 from aptv2.weights.files import read_skeleton
 

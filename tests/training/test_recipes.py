@@ -11,8 +11,9 @@ import yaml
 from pydantic import ValidationError
 
 from aptv2.errors import InputError
+from aptv2.models import registry
 from aptv2.training import read_recipe
-from aptv2.training.recipes import Task, learnable
+from aptv2.training.recipes import Task
 
 RECIPES = sorted((Path(__file__).parents[2] / "aptv2" / "recipes").glob("*.yaml"))
 
@@ -49,7 +50,7 @@ def test_committed_recipes_are_valid(path: Path) -> None:
     recipe = read_recipe(path)
     assert recipe.model.name == {"finetune": "lite"}.get(path.stem, path.stem)
     trained = {task for stage in recipe.stages for task in stage.tasks}
-    expected = {"pose"} if path.stem == "finetune" else set(learnable(recipe.model.name))
+    expected = {"pose"} if path.stem == "finetune" else set(registry.spec(recipe.model.name).tasks)
     assert trained == expected
     assert len({stage.name for stage in recipe.stages}) == len(recipe.stages)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -11,8 +12,9 @@ import torch
 
 import aptv2
 from aptv2.errors import InputError
-from aptv2.models.trackers import vitposetrack
-from aptv2.training import Recipe, module, read_recipe
+from aptv2.models import registry
+from aptv2.models.networks.lite import EMBEDDED
+from aptv2.training import Recipe, read_recipe
 from aptv2.training.data.vit_pairs import ViTPairs
 from aptv2.training.module import StageTraining
 from aptv2.training.networks import build_network
@@ -51,8 +53,9 @@ PLAIN = "{flip: 0, half_body: 0, rotation: 0, scale: 1, shift: 0, colour: 0, blu
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Networks of one block and 32 channels."""
     for name in NAMES:
-        kind = vitposetrack._hybrid if name.endswith("_s") else vitposetrack._plain
-        monkeypatch.setitem(vitposetrack._BACKBONES, name, partial(kind, 32, 1, 2))
+        spec = registry.spec(name)
+        small = replace(spec, build=partial(spec.build.func, 32, 1, 2))
+        monkeypatch.setitem(registry.specs(), name, small)
 
 
 def recipe_of(name: str, *changes: str) -> Recipe:
@@ -92,9 +95,7 @@ def test_stopped_and_resumed(data: Path, tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(ViTPairs, "__getitem__", stop)
     with pytest.raises(RuntimeError, match="the power failed"):
         train(recipe, data, tmp_path / "run")
-    monkeypatch.undo()
-    kind = partial(vitposetrack._plain, 32, 1, 2)
-    monkeypatch.setitem(vitposetrack._BACKBONES, "vitposetrack_b", kind)
+    monkeypatch.setattr(ViTPairs, "__getitem__", sample)
     resumed = train(recipe, data, tmp_path / "run", resume=True)
     assert whole.read_bytes() == resumed.read_bytes()
 
@@ -113,7 +114,8 @@ def test_the_small_networks_stem_rests_and_its_blocks_learn() -> None:
     StageTraining(network, recipe, recipe.stages[0], 1)
     assert not any(p.requires_grad for p in network.backbone.patch_embed.net.parameters())
     assert all(p.requires_grad for p in network.backbone.blocks.parameters())
-    rates = {group["lr"] for group in parameter_groups(network, recipe.stages[0])}
+    pretrained = registry.spec("vitposetrack_s").pretrained
+    rates = {g["lr"] for g in parameter_groups(network, recipe.stages[0], pretrained)}
     assert rates == {recipe.stages[0].head_lr}
 
 
@@ -138,14 +140,17 @@ def test_the_weight_of_poses_in_search_pictures(
     network = build_network(recipe, aptv2.skeleton.ANIMAL17)
     stage = StageTraining(network, recipe, recipe.stages[0], 1)
     asked = []
-    monkeypatch.setattr(module, "search_loss", lambda *arguments: asked.append(arguments[3]))
-    stage._loss("tracking", {})
-    assert asked == [weight]
+    monkeypatch.setattr(network, "loss", lambda *arguments: asked.append(arguments))
+    monkeypatch.setattr(stage, "_log", lambda losses: None)
+    with pytest.raises(TypeError):  # of a loss that is None
+        stage.training_step({"tracking": {}}, 0)
+    ((task, _, objective),) = asked
+    assert (task, objective.fused_weight) == ("tracking", weight)
 
 
 def test_the_small_network_starts_from_the_embedded_backbone() -> None:
     first = build_network(recipe_of("vitposetrack_s", "init=embedded"), aptv2.skeleton.ANIMAL17)
-    embedded, _ = aptv2.weights.read_weights(aptv2.models.load.EMBEDDED)
+    embedded, _ = aptv2.weights.read_weights(EMBEDDED)
     for name, tensor in first.backbone.patch_embed.net.state_dict().items():
         assert torch.equal(tensor, embedded[f"backbone.net.{name}"].to(tensor.dtype)), name
 

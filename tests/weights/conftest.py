@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from aptv2.models.pose.heatmap import HeatmapPose, build
+from aptv2.models.pose.heatmap import HeatmapPose
+from aptv2.models.registry import build
 from aptv2.weights.mmpose import to_mmpose
 
 

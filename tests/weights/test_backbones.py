@@ -13,8 +13,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from aptv2.errors import InputError
-from aptv2.models.pose.heatmap import HeatmapPose, build
-from aptv2.weights import load_initial_weights
+from aptv2.models.checkpoints import load_initial_weights
+from aptv2.models.pose.heatmap import HeatmapPose
+from aptv2.models.registry import build
 from aptv2.weights.backbones import backbone_parts, from_bare_backbone, resize_positions
 
 Saved = Callable[..., Path]

@@ -14,9 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from aptv2.errors import InputError
-from aptv2.models.pose.heatmap import HeatmapPose, build
-from aptv2.weights import load_initial_weights, load_pose_weights, write_weights
-from aptv2.weights.checkpoints import read_checkpoint
+from aptv2.models.checkpoints import load_initial_weights, load_trained_weights, read_checkpoint
+from aptv2.models.pose.heatmap import HeatmapPose
+from aptv2.models.registry import build
+from aptv2.weights import write_weights
 from aptv2.weights.experts import EXPERTS
 from aptv2.weights.mmpose import from_mmpose, mmpose_name, to_mmpose
 
@@ -71,7 +72,7 @@ class TestShapesOfFiles:
 
     def test_bare(self, mmpose_vitpose: dict, blank: HeatmapPose, vitpose: HeatmapPose,
                   saved: Saved, same: Same) -> None:  # fmt: skip
-        load_pose_weights(blank, "vitpose_s", saved(mmpose_vitpose))
+        load_trained_weights(blank, "vitpose_s", saved(mmpose_vitpose))
         assert same(blank.state_dict(), vitpose.state_dict())
 
     def test_mmpose_0(self, mmpose_vitpose: dict, blank: HeatmapPose, vitpose: HeatmapPose,
@@ -82,7 +83,7 @@ class TestShapesOfFiles:
             "state_dict": {**mmpose_vitpose, "ema_backbone_pos_embed": torch.ones(3)},
             "optimizer": {"state": {0: {"exp_avg": torch.ones(5)}}, "param_groups": []},
         }
-        load_pose_weights(blank, "vitpose_s", saved(content))
+        load_trained_weights(blank, "vitpose_s", saved(content))
         assert same(blank.state_dict(), vitpose.state_dict())
 
     def test_mmpose_1(self, mmpose_vitpose: dict, blank: HeatmapPose, vitpose: HeatmapPose,
@@ -109,7 +110,7 @@ class TestShapesOfFiles:
         with pickled_as("mmengine.logging.history_buffer", HistoryBuffer):
             path = saved({"state_dict": renamed, "message_hub": {"loss": curve}, "meta": {}})
 
-        load_pose_weights(blank, "vitpose_s", path)
+        load_trained_weights(blank, "vitpose_s", path)
         expected = dict(vitpose.state_dict())
         expected["backbone.pos_embed"] = torch.cat([torch.zeros(1, 1, 384), positions[:, 1:]], 1)
         assert same(blank.state_dict(), expected)
@@ -117,7 +118,7 @@ class TestShapesOfFiles:
     @pytest.mark.parametrize("prefix", ["module.", "teacher.", "module.teacher."])
     def test_prefixes(self, mmpose_vitpose: dict, blank: HeatmapPose, vitpose: HeatmapPose,
                       saved: Saved, same: Same, prefix: str) -> None:  # fmt: skip
-        load_pose_weights(
+        load_trained_weights(
             blank, "vitpose_s", saved({f"{prefix}{n}": t for n, t in mmpose_vitpose.items()})
         )
         assert same(blank.state_dict(), vitpose.state_dict())
@@ -127,7 +128,7 @@ class TestShapesOfFiles:
         same: Same
     ) -> None:  # fmt: skip
         teacher = {f"teacher.{n}": torch.zeros_like(t) for n, t in mmpose_vitpose.items()}
-        load_pose_weights(blank, "vitpose_s", saved(mmpose_vitpose | teacher))
+        load_trained_weights(blank, "vitpose_s", saved(mmpose_vitpose | teacher))
         assert same(blank.state_dict(), vitpose.state_dict())
 
     def test_a_student_and_a_teacher_are_too_many(self, official: Official, saved: Saved) -> None:
@@ -139,7 +140,7 @@ class TestShapesOfFiles:
     def test_our_own(self, blank: HeatmapPose, vitpose: HeatmapPose, tmp_path: Path,
                      same: Same) -> None:  # fmt: skip
         write_weights(tmp_path / "o.safetensors", vitpose.state_dict(), {"who": "we"}, exact=True)
-        about = load_pose_weights(blank, "vitpose_s", tmp_path / "o.safetensors")
+        about = load_trained_weights(blank, "vitpose_s", tmp_path / "o.safetensors")
         assert about["who"] == "we"
         assert same(blank.state_dict(), vitpose.state_dict())
 
@@ -147,7 +148,7 @@ class TestShapesOfFiles:
         self, mmpose_vitpose: dict, blank: HeatmapPose, vitpose: HeatmapPose, saved: Saved
     ) -> None:
         half = {n: t.half() if t.is_floating_point() else t for n, t in mmpose_vitpose.items()}
-        load_pose_weights(blank, "vitpose_s", saved(half))
+        load_trained_weights(blank, "vitpose_s", saved(half))
         weight = blank.state_dict()["head.final_layer.weight"]
         assert torch.equal(weight, vitpose.state_dict()["head.final_layer.weight"].half().float())
 
@@ -180,7 +181,7 @@ class TestExperts:
         expert = list(EXPERTS)[number]
         checkpoint = read_checkpoint(saved({"state_dict": plusplus}), expert)
         assert checkpoint.keypoints == EXPERTS[expert]
-        assert checkpoint.about["expert"] == expert
+        assert checkpoint.metadata["expert"] == expert
         for block in range(12):
             fc2 = checkpoint.tensors[f"backbone.blocks.{block}.mlp.fc2.weight"]
             assert fc2.shape == (384, 1536)
@@ -218,7 +219,7 @@ class TestExperts:
         self, plusplus: dict, saved: Saved, blank: HeatmapPose
     ) -> None:
         with pytest.raises(InputError, match=r"net\.pth: predicts 14 keypoints, this network 17"):
-            load_pose_weights(blank, "vitpose_s", saved(plusplus), expert="aic")
+            load_trained_weights(blank, "vitpose_s", saved(plusplus), expert="aic")
 
 
 class TestMisfits:
@@ -234,7 +235,7 @@ class TestMisfits:
 
     def refusal(self, network: nn.Module, path: Path, name: str = "vitpose_b") -> str:
         with pytest.raises(InputError) as caught:
-            load_pose_weights(network, name, path)
+            load_trained_weights(network, name, path)
         assert str(caught.value).startswith(f"{path}: ")
         assert "\n" not in str(caught.value)
         return str(caught.value)
@@ -279,7 +280,7 @@ class TestMisfits:
         assert said in self.refusal(network, path)
 
     def test_the_lite_network(self, network: nn.Module) -> None:
-        from aptv2.models.load import EMBEDDED
+        from aptv2.models.networks.lite import EMBEDDED
 
         assert "the embedded lite network" in self.refusal(network, EMBEDDED)
 
@@ -299,7 +300,7 @@ class TestMisfits:
             match=r"1 missing \(backbone\.blocks\.3\.norm1\.bias\) and 1 unexpected "
             r"\(backbone\.blocks\.3\.gamma\)$",
         ):
-            load_pose_weights(blank, "vitpose_s", saved(mmpose_vitpose))
+            load_trained_weights(blank, "vitpose_s", saved(mmpose_vitpose))
 
     def test_both_shapes_are_named(
         self, mmpose_vitpose: dict, saved: Saved, blank: HeatmapPose
@@ -309,7 +310,7 @@ class TestMisfits:
             InputError,
             match=r"backbone\.pos_embed has shape \(1, 433, 384\),.*wants \(1, 193, 384\)",
         ):
-            load_pose_weights(blank, "vitpose_s", saved(mmpose_vitpose))
+            load_trained_weights(blank, "vitpose_s", saved(mmpose_vitpose))
 
 
 class TestStart:
@@ -336,7 +337,7 @@ class TestStart:
         load_initial_weights(network, "hrformer_s", path)
         assert not any(t.any() for n, t in network.state_dict().items() if "qkv" in n)
         with pytest.raises(InputError, match=r"1 unexpected .*relative_position_bias_table"):
-            load_pose_weights(network, "hrformer_s", path)
+            load_trained_weights(network, "hrformer_s", path)
 
     def test_another_network(self, official: Official, saved: Saved) -> None:
         with pytest.raises(InputError, match="holds HRNet-w48, not HRNet-w32"):
@@ -346,4 +347,4 @@ class TestStart:
 def test_names_stand_for_what_was_fetched(blank: HeatmapPose) -> None:
     for source in ("vitpose_s-ap10k", "someone/vitpose"):
         with pytest.raises(InputError, match=f"{source}: no such file.*weights pull {source}"):
-            load_pose_weights(blank, "vitpose_s", source)
+            load_trained_weights(blank, "vitpose_s", source)

@@ -14,10 +14,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from aptv2.errors import InputError
-from aptv2.models.pose.heatmap import HeatmapPose, build
-from aptv2.weights import convert, find_weights, load_pose_weights, read_weights, registry
+from aptv2.models import convert
+from aptv2.models.checkpoints import load_trained_weights
+from aptv2.models.convert import convert_weights, pull
+from aptv2.models.pose.heatmap import HeatmapPose
+from aptv2.weights import find_weights, read_weights, registry
 from aptv2.weights.cache import weights_path
-from aptv2.weights.convert import convert_weights, pull
 from aptv2.weights.registry import Entry
 
 Saved = Callable[..., Path]
@@ -59,7 +61,7 @@ def test_every_number_stays_and_the_file_says_what_it_is(
     mmpose_vitpose: dict, vitpose: HeatmapPose, saved: Saved, tmp_path: Path, same: Same
 ) -> None:
     source = saved({"state_dict": mmpose_vitpose}, "official.pth")
-    path = convert_weights(source, build, tmp_path / "new" / "ours.safetensors")
+    path = convert_weights(source, tmp_path / "new" / "ours.safetensors")
     assert same(load_file(path), dict(vitpose.state_dict()))
     assert read_weights(path)[1] == {
         "origin": "mmpose",
@@ -74,9 +76,9 @@ def test_what_was_fetched_by_hand_is_found_by_its_network(
     known: None, mmpose_vitpose: dict, saved: Saved, blank: HeatmapPose
 ) -> None:
     assert find_weights("vitpose_s") is None
-    path = convert_weights(saved(mmpose_vitpose), build, name="by-hand")
+    path = convert_weights(saved(mmpose_vitpose), name="by-hand")
     assert path == weights_path("by-hand") == find_weights("vitpose_s")
-    about = load_pose_weights(blank, "vitpose_s", "by-hand")
+    about = load_trained_weights(blank, "vitpose_s", "by-hand")
     assert (about["name"], about["data"]) == ("by-hand", "APTv2")
 
 
@@ -84,7 +86,7 @@ def test_a_backbone(saved: Saved, tmp_path: Path) -> None:
     import torchvision
 
     state = torchvision.models.resnet50().state_dict()
-    path = convert_weights(saved(state), build, tmp_path / "backbone.safetensors")
+    path = convert_weights(saved(state), tmp_path / "backbone.safetensors")
     tensors, about = read_weights(path)
     assert about["kind"] == "backbone"
     assert tensors.keys() == {f"backbone.{n}" for n in state if not n.startswith("fc.")}
@@ -93,14 +95,14 @@ def test_a_backbone(saved: Saved, tmp_path: Path) -> None:
 class TestRefused:
     def test_nowhere_to_write(self, saved: Saved) -> None:
         with pytest.raises(InputError, match="say where to write: DST, or --as"):
-            convert_weights(saved({}), build)
+            convert_weights(saved({}))
 
     def test_not_what_it_is_said_to_be(
         self, known: None, hollow: Callable, vitpose: HeatmapPose, saved: Saved
     ) -> None:
         shapes = {name: t.shape for name, t in vitpose.state_dict().items()}
         with pytest.raises(InputError, match="holds a vitpose_s, but 'other' is a res50"):
-            convert_weights(saved(hollow(shapes)), build, name="other")
+            convert_weights(saved(hollow(shapes)), name="other")
         assert not weights_path("other").exists()
 
     def test_a_file_that_does_not_fit_leaves_what_was_there(
@@ -112,7 +114,7 @@ class TestRefused:
         with pytest.raises(
             InputError, match=r"1 missing \(backbone\.blocks\.4\.attn\.proj\.bias\)"
         ):
-            convert_weights(saved(hollow(shapes)), build, tmp_path / "there.safetensors")
+            convert_weights(saved(hollow(shapes)), tmp_path / "there.safetensors")
         assert (tmp_path / "there.safetensors").read_bytes() == b"good"
 
     def test_numbers_that_are_none(
@@ -120,7 +122,7 @@ class TestRefused:
     ) -> None:
         mmpose_vitpose["backbone.last_norm.bias"][3] = torch.nan
         with pytest.raises(InputError, match=r"backbone\.norm\.bias .* infinite or undefined"):
-            convert_weights(saved(mmpose_vitpose), build, tmp_path / "o.safetensors")
+            convert_weights(saved(mmpose_vitpose), tmp_path / "o.safetensors")
 
 
 class TestPull:
@@ -128,7 +130,7 @@ class TestPull:
         self, known: None, web: dict, mmpose_vitpose: dict, saved: Saved, cache: Path
     ) -> None:
         web["https://192.0.2.1/vitpose%2B.pth"] = source = saved(mmpose_vitpose)
-        path = pull("here", build)
+        path = pull("here")
         assert path == weights_path("here")
         assert read_weights(path)[1]["source"] == "vitpose+.pth"
         assert not list((cache / "downloads").iterdir())
@@ -136,7 +138,7 @@ class TestPull:
         assert noted == {
             "https://192.0.2.1/vitpose%2B.pth": hashlib.sha256(source.read_bytes()).hexdigest()
         }
-        assert pull("here", build) == path  # nothing is asked for again
+        assert pull("here") == path  # nothing is asked for again
 
     def test_another_file_than_the_first_time(
         self, known: None, web: dict, saved: Saved, cache: Path
@@ -146,7 +148,7 @@ class TestPull:
         (cache / "checksums.json").write_text(json.dumps({url: "ab" * 32}))
         web[url] = saved({"a": torch.ones(1)})
         with pytest.raises(InputError, match=r"the first download, noted in .*checksums\.json"):
-            pull("here", build)
+            pull("here")
         assert find_weights("here") is None
 
     @pytest.mark.parametrize("content", ["{", "[1]", '{"a": 1}'])
@@ -154,14 +156,14 @@ class TestPull:
         cache.mkdir()
         (cache / "checksums.json").write_text(content)
         with pytest.raises(InputError, match=r"checksums\.json: damaged"):
-            pull("here", build)
+            pull("here")
 
     def test_by_hand(self, known: None) -> None:
         with pytest.raises(
             InputError,
             match=r"open https://192\.0\.2\.1/page in a browser.* convert FILE --as by-hand",
         ):
-            pull("by-hand", build)
+            pull("by-hand")
 
     def test_from_the_hub(self, web: dict, tmp_path: Path, cache: Path, blank: HeatmapPose) -> None:
         state, config = tmp_path / "state", tmp_path / "config"
@@ -169,13 +171,13 @@ class TestPull:
         config.write_text(json.dumps({"model_type": "vitpose"}))
         web["https://huggingface.co/owner/model/resolve/main/config.json"] = config
         web["https://huggingface.co/owner/model/resolve/main/model.safetensors"] = state
-        folder = pull("owner/model", build)
+        folder = pull("owner/model")
         assert folder == cache / "hub" / "owner--model"
-        assert pull("owner/model", build) == folder
+        assert pull("owner/model") == folder
         with pytest.raises(InputError, match=r"owner--model.model\.safetensors: no network"):
-            load_pose_weights(blank, "vitpose_s", "owner/model")
+            load_trained_weights(blank, "vitpose_s", "owner/model")
 
     def test_no_such_name(self) -> None:
         with pytest.raises(InputError, match="did you mean 'hrnet_w32-ap10k'"):
-            pull("hrnet_w32_ap10k", build)
+            pull("hrnet_w32_ap10k")
         assert registry.entry("hrnet_w32-ap10k").sha256 == "18aac840"

@@ -13,9 +13,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from aptv2.errors import InputError
+from aptv2.models.checkpoints import load_trained_weights, read_checkpoint
 from aptv2.models.pose.heatmap import HeatmapPose
-from aptv2.weights import load_pose_weights
-from aptv2.weights.checkpoints import read_checkpoint
 from aptv2.weights.experts import EXPERTS
 
 
@@ -59,10 +58,10 @@ def test_heatmaps_equal_those_of_transformers(
     seen = []
     for number, expert in enumerate(EXPERTS if experts > 1 else [None]):
         if expert in (None, "coco"):
-            about = load_pose_weights(blank, "vitpose_s", path, expert)
+            about = load_trained_weights(blank, "vitpose_s", path, expert)
         else:
             with pytest.warns(UserWarning, match="a head for COCO's human keypoints alone"):
-                about = load_pose_weights(blank, "vitpose_s", path, expert)
+                about = load_trained_weights(blank, "vitpose_s", path, expert)
         assert about["origin"] == "Hugging Face"
         with torch.inference_mode():
             found = blank.eval()(images)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from aptv2.models.pose import heatmap as paper
-from aptv2.models.pose.heatmap import build
+from aptv2.models import registry
+from aptv2.models.registry import build
 from aptv2.weights.mmpose import from_mmpose, to_mmpose
 
+PAPER = [each.name for each in registry.specs().values() if each.tasks == ("pose",)]
 
-@pytest.mark.parametrize("name", paper.NAMES)
+
+@pytest.mark.parametrize("name", PAPER)
 def test_there_and_back(name: str) -> None:
     with torch.device("meta"):
         state = build(name).state_dict()

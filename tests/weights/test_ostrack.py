@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from aptv2.errors import InputError
-from aptv2.models.trackers.vitposetrack import build
-from aptv2.weights import find_weights, load_tracker_weights
-from aptv2.weights.checkpoints import read_checkpoint
-from aptv2.weights.convert import convert_weights
+from aptv2.models.checkpoints import load_trained_weights, read_checkpoint
+from aptv2.models.convert import convert_weights
+from aptv2.models.registry import build
+from aptv2.weights import find_weights
 
 Official = Callable[[str], dict[str, Tensor]]
 Saved = Callable[..., Path]
@@ -30,7 +30,7 @@ def tracker() -> torch.nn.Module:
 def test_every_tensor_has_its_place(
     official: Official, saved: Saved, tracker: torch.nn.Module
 ) -> None:
-    about = load_tracker_weights(tracker, "vittrack_b", saved({"net": official("ostrack_vitb256")}))
+    about = load_trained_weights(tracker, "vittrack_b", saved({"net": official("ostrack_vitb256")}))
     assert about["origin"] == "OSTrack"
     assert not any(each.is_meta for each in tracker.state_dict().values())
 
@@ -71,19 +71,19 @@ def test_one_for_larger_pictures(
 ) -> None:
     tensors = official("ostrack_vitb256") | hollow({"backbone.pos_embed_x": (1, 576, 768)})
     with pytest.raises(InputError, match=r"positions\.search has shape \(1, 576, 768\)"):
-        load_tracker_weights(tracker, "vittrack_b", saved(tensors))
+        load_trained_weights(tracker, "vittrack_b", saved(tensors))
 
 
 def test_another_head(official: Official, saved: Saved, tracker: torch.nn.Module) -> None:
     tensors = {k: v for k, v in official("ostrack_vitb256").items() if "_ctr" not in k}
     with pytest.raises(InputError, match="an OSTrack tracker of another kind"):
-        load_tracker_weights(tracker, "vittrack_b", saved(tensors))
+        load_trained_weights(tracker, "vittrack_b", saved(tensors))
 
 
 def test_by_name_once_converted(official: Official, saved: Saved) -> None:
     path = saved({"net": official("ostrack_vitb256")})
-    written = convert_weights(path, build, name="vittrack_b-ostrack")
+    written = convert_weights(path, name="vittrack_b-ostrack")
     assert find_weights("vittrack_b") == written
     checkpoint = read_checkpoint(written)
-    assert (checkpoint.network, checkpoint.about["kind"]) == ("vittrack_b", "tracker")
+    assert (checkpoint.network, checkpoint.metadata["kind"]) == ("vittrack_b", "tracker")
     written.unlink()

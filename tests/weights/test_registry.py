@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from aptv2.errors import InputError
+from aptv2.models.registry import names
 from aptv2.weights.cache import find_weights, how_to_get, weights_path
 from aptv2.weights.experts import EXPERTS
-from aptv2.weights.recognise import TITLES
 from aptv2.weights.registry import entries, entry
 
 NETWORKS = {
@@ -59,7 +59,7 @@ def test_published_numbers(shared: Path) -> None:
 @pytest.mark.parametrize("name", entries())
 def test_every_entry_is_sound(name: str) -> None:
     known = entry(name)
-    assert known.network in TITLES
+    assert known.network in names()
     assert known.network in name
     assert bool(known.url) != bool(known.page)
     assert (known.url or known.page).startswith("https://")
@@ -107,8 +107,8 @@ class TestFinding:
         assert find_weights("res50-ap10k") == related
 
     def test_how_to_get_them(self) -> None:
-        said = how_to_get("hrnet_w32")
+        said = how_to_get("hrnet_w32", "HRNet-w32")
         assert "aptv2 weights pull hrnet_w32-ap10k" in said
         assert "aptv2-hrnet_w32-in1k" in said or "aptv2-hrnet_w32-coco" in said
         assert "\n" not in said
-        assert "ViTPose-H" in how_to_get("vitpose_h")
+        assert "ViTPose-H" in how_to_get("vitpose_h", "ViTPose-H")

@@ -6,10 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from aptv2.codecs import SOFTMAX
 from aptv2.models.lite.backbone import CHANNELS
 from aptv2.models.lite.pyramid import Block, ConvNorm, Pyramid, double
 
-SIGMA = 1.5  # heatmap pixels; the spread of the training targets
+SIGMA = SOFTMAX.sigma
 
 
 class PoseHead(nn.Module):

@@ -20,7 +20,7 @@ from aptv2.models.trackers.base import (
     TEMPLATE_FACTOR,
     TEMPLATE_SIZE,
     Found,
-    Tracker,
+    TemplateTracker,
 )
 
 SURE = 0.25  # score from which the animal is surely there
@@ -31,7 +31,7 @@ TRUSTED = 0.6  # share of a measured margin that is applied: animals change thei
 MARGIN = 0.2  # of a side, the widest
 
 
-class LiteTracker(Tracker):
+class LiteTracker(TemplateTracker):
     """Template tracker with the lite network.
 
     Whether a box ends at the trunk or takes in the tail is the user's to say: what the network

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from aptv2 import codecs, crops
+from aptv2 import crops
+from aptv2.codecs import SOFTMAX, Codec
 from aptv2.skeleton import ANIMAL17, Skeleton
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 BATCH = 64  # crops that go through a network at once
-
-Decoding = Literal["newton", "quarter", "udp"]
-_DECODERS = {
-    "newton": codecs.decode_newton,
-    "quarter": codecs.decode_quarter,
-    "udp": codecs.decode_udp,
-}
 
 
 class PoseModel(nn.Module):
@@ -34,39 +26,23 @@ class PoseModel(nn.Module):
         Height and width of the crops in pixels.
     skeleton
         The keypoints, one heatmap each.
-    udp
-        The convention of crops and heatmaps, see :mod:`aptv2.crops`.
-    decoding
-        How keypoints are read from heatmaps: a function `decode_...` of :mod:`aptv2.codecs`.
-    mmpose_crops
-        Whether crops are made as MMPose makes them: of boxes inside the frame, without smoothing.
+    codec
+        How crops are made and heatmaps are read.
     """
 
     def __init__(
         self,
         input_size: tuple[int, int],
         skeleton: Skeleton = ANIMAL17,
-        udp: bool = True,
-        decoding: Decoding = "newton",
-        mmpose_crops: bool = False,
+        codec: Codec = SOFTMAX,
     ) -> None:
         super().__init__()
-        self.input_size = input_size
-        self.skeleton = skeleton
-        self.udp = udp
-        self.decoding = decoding
-        self.mmpose_crops = mmpose_crops
-
-    def decode(self, heatmaps: Tensor) -> Tensor:
-        """Keypoints (N, K, 3): x and y in heatmap pixels, and a score."""
-        return _DECODERS[self.decoding](heatmaps)
+        self.input_size, self.skeleton, self.codec = input_size, skeleton, codec
 
     def forward_flip(self, images: Tensor) -> Tensor:
         """Heatmaps averaged over the images and their mirror images (the flip test)."""
         mirrored = self(images.flip(3))
-        return (
-            self(images) + codecs.flip_back(mirrored, self.skeleton.flip, shift=not self.udp)
-        ) / 2
+        return (self(images) + self.codec.flip_back(mirrored, self.skeleton.flip)) / 2
 
     @torch.inference_mode()
     def keypoints(self, pixels: np.ndarray, flip: bool = False) -> np.ndarray:
@@ -75,9 +51,9 @@ class PoseModel(nn.Module):
         for start in range(0, len(pixels), BATCH):
             images = normalise_for(self, torch.from_numpy(pixels[start : start + BATCH]))
             heatmaps = self.forward_flip(images) if flip else self(images)
-            keypoints = self.decode(heatmaps.float())
+            keypoints = self.codec.decode(heatmaps.float())
             (height, width), crop = heatmaps.shape[2:], (pixels.shape[1], pixels.shape[2])
-            step = codecs.crop_pixels((height, width), crop, self.udp)
+            step = self.codec.steps((height, width), crop)
             keypoints[..., :2] *= torch.tensor(step).to(keypoints)
             found.append(keypoints.cpu().numpy())
         return np.concatenate(found)
@@ -104,16 +80,16 @@ class PoseModel(nn.Module):
 
     def crop(self, frame: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Crops around N,4 boxes: uint8 (N, height, width, 3), and transforms (N, 2, 3) to them."""
-        if self.mmpose_crops:
+        if self.codec.mmpose_crops:
             boxes = crops.clean_boxes(boxes, (frame.shape[0], frame.shape[1]))
         matrices = self.crop_matrices(boxes)
-        smooth = not self.mmpose_crops
+        smooth = not self.codec.mmpose_crops
         return crops.sample(frame, matrices, self.input_size, antialias=smooth), matrices
 
     def crop_matrices(self, boxes: np.ndarray) -> np.ndarray:
         """Transforms (N, 2, 3) from the frame to the crops around N,4 boxes."""
         frames = crops.crop_frames(boxes, self.input_size)
-        return crops.crop_matrices(*frames, self.input_size, udp=self.udp)
+        return crops.crop_matrices(*frames, self.input_size, udp=self.codec.udp)
 
 
 def normalise(pixels: Tensor) -> Tensor:

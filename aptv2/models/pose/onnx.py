@@ -12,18 +12,19 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor, nn
 
+from aptv2.codecs import Codec
 from aptv2.errors import InputError
-from aptv2.models.pose.base import IMAGENET_MEAN, IMAGENET_STD, Decoding, PoseModel
+from aptv2.models.pose.base import IMAGENET_MEAN, IMAGENET_STD, PoseModel
 from aptv2.skeleton import Skeleton
 from aptv2.weights.download import file_checksum
 
-METADATA = "aptv2"  # the entry of a file's metadata that holds `About` as JSON
+METADATA = "aptv2"  # the entry of a file's metadata that holds `Metadata` as JSON
 INPUT, OUTPUT = "images", "heatmaps"
 Side = Annotated[int, Field(ge=32, le=2048)]
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
-class About(BaseModel):
+class Metadata(BaseModel):
     """What an ONNX file says of itself: all that is needed to use it, beside the network.
 
     Attributes
@@ -32,8 +33,8 @@ class About(BaseModel):
         The network's name.
     input_size
         Height and width of the crops in pixels.
-    udp, decoding, mmpose_crops, skeleton
-        The conventions of :class:`aptv2.models.pose.base.PoseModel`.
+    codec, skeleton
+        As of :class:`aptv2.models.pose.base.PoseModel`.
     mean, std
         Of the pixels, RGB from 0 to 1: the network takes (pixel - mean) / std.
     """
@@ -42,9 +43,7 @@ class About(BaseModel):
 
     network: str
     input_size: tuple[Side, Side]
-    udp: bool
-    decoding: Decoding
-    mmpose_crops: bool
+    codec: Codec
     skeleton: Skeleton
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
@@ -74,17 +73,15 @@ class OnnxPose(PoseModel):
         _refuse_outside_data(path)
         session = _session(path, device)
         try:
-            about = About.model_validate_json(_said(session))
-            if (about.mean, about.std) != (IMAGENET_MEAN, IMAGENET_STD):
+            said = Metadata.model_validate_json(_metadata(session))
+            if (said.mean, said.std) != (IMAGENET_MEAN, IMAGENET_STD):
                 raise ValueError("it wants pixels that are normalised otherwise")
         except ValueError as error:
             raise InputError(
                 f"{path}: no pose network written by aptv2 weights export ({_reason(error)})"
             ) from None
-        super().__init__(
-            about.input_size, about.skeleton, about.udp, about.decoding, about.mmpose_crops
-        )
-        self.network, self.path, self.device, self.session = about.network, path, device, session
+        super().__init__(said.input_size, said.skeleton, said.codec)
+        self.network, self.path, self.device, self.session = said.network, path, device, session
         # Stands for the weights: what asks a network for its parameters finds some.
         checksum = list(bytes.fromhex(file_checksum(path)))
         self.checksum = nn.Parameter(torch.tensor(checksum, dtype=torch.uint8), requires_grad=False)
@@ -149,8 +146,8 @@ def _session(path: Path, device: torch.device | None) -> Any:
         raise InputError(f"{path}: not a usable ONNX file ({_reason(error)})") from None
 
 
-def _said(session: Any) -> str:
-    """The file's `About`, as it stands there."""
+def _metadata(session: Any) -> str:
+    """The file's `Metadata`, as it stands there."""
     said = session.get_modelmeta().custom_metadata_map.get(METADATA)
     if said is None:
         raise ValueError(f"its metadata has no entry '{METADATA}'")

@@ -23,6 +23,7 @@ import numpy as np
 
 from aptv2 import boxes as box_tools
 from aptv2.errors import InputError
+from aptv2.skeleton import Skeleton
 
 TEMPLATE_SIZE, TEMPLATE_FACTOR = 128, 2.0  # pixels; side of the crop by that of its box
 SEARCH_SIZE, SEARCH_FACTOR = 256, 4.0
@@ -51,7 +52,7 @@ class Found(NamedTuple):
     certainty: np.ndarray
 
 
-class Tracker(ABC):
+class TemplateTracker(ABC):
     """Template tracker for any number of animals, all of a frame in one batch.
 
     `start` names the animals, `step` finds them in the next frame, `add` lets more join on the
@@ -65,8 +66,14 @@ class Tracker(ABC):
         float32 (N,), 0 to 1: of the last frame.
     reach
         float64 (N,): size of each search region in units of the usual.
+    skeleton
+        The K keypoints that are read on the way; none, unless a subclass reads some.
+    keypoints
+        float32 (N, K, 3): x, y in pixels, score, of the last frame.
     """
 
+    skeleton = Skeleton(())
+    keypoints: np.ndarray
     boxes: np.ndarray
     confidence: np.ndarray
     reach: np.ndarray
@@ -167,6 +174,7 @@ class Tracker(ABC):
         """Look for each animal around `boxes` within `reach`."""
 
     def _forget(self) -> None:
+        self.keypoints = np.empty((0, len(self.skeleton), 3), np.float32)
         self.boxes = np.empty((0, 4))
         self.confidence = np.empty(0, np.float32)
         self.reach = np.empty(0)

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from aptv2 import codecs, crops
+from aptv2 import crops
+from aptv2.codecs import UDP
 from aptv2.models.lite.tracking import centre_boxes
 from aptv2.models.pose.base import normalise_for
 from aptv2.models.trackers.base import (
@@ -24,11 +25,10 @@ from aptv2.models.trackers.base import (
     TEMPLATE_FACTOR,
     TEMPLATE_SIZE,
     Found,
-    Tracker,
+    TemplateTracker,
 )
 from aptv2.models.trackers.vitposetrack import ViTPoseTrack
 from aptv2.models.trackers.vittrack import Maps, ViTTrack
-from aptv2.skeleton import Skeleton
 
 MARGIN = 10.0  # pixels of a box that stay inside the frame; also its shortest side
 # Animals that go through the network at once. More fit no processor's cache.
@@ -36,7 +36,7 @@ CPU_BATCH, GPU_BATCH = 4, 64
 LARGEST_CROP = 8192  # pixels of the frame; a larger one would take gigabytes to pad
 
 
-class ViTTracker(Tracker):
+class ViTTracker(TemplateTracker):
     """Follows animals with a ViTTrack or ViTPoseTrack, as OSTrack follows one.
 
     The box of a frame and where it is looked for next are OSTrack's as long as the animal is not
@@ -61,7 +61,6 @@ class ViTTracker(Tracker):
 
     def __init__(self, network: ViTTrack, pose: bool = False) -> None:
         self.network = network
-        self.skeleton = Skeleton(())
         self.decoder: nn.Module | None = None
         if pose:
             assert isinstance(network, ViTPoseTrack)
@@ -85,7 +84,6 @@ class ViTTracker(Tracker):
         super()._forget()
         self.templates = torch.empty(0)
         self.first_scores = np.empty(0)
-        self.keypoints = np.empty((0, len(self.skeleton), 3), np.float32)
 
     @torch.inference_mode()
     def _meet(self, frame: np.ndarray, boxes: np.ndarray) -> None:
@@ -272,7 +270,7 @@ def _keypoints_inside(heatmaps: Tensor, shares: Tensor) -> Tensor:
     low, high = shares[:, :2] - half, shares[:, :2] + half
     inside = (places >= low[..., None]) & (places <= high[..., None])
     x, y = inside[:, 0], inside[:, 1]
-    keypoints = codecs.decode_udp(heatmaps.float() * (y[:, :, None] & x[:, None])[:, None])
-    step = codecs.crop_pixels((cells, cells), (SEARCH_SIZE, SEARCH_SIZE), udp=True)
+    keypoints = UDP.decode(heatmaps.float() * (y[:, :, None] & x[:, None])[:, None])
+    step = UDP.steps((cells, cells), (SEARCH_SIZE, SEARCH_SIZE))
     keypoints[..., :2] *= torch.tensor(step).to(keypoints)
     return keypoints

@@ -21,22 +21,32 @@ side, so keypoints come from a picture three times as coarse.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any
 
 import timm
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from aptv2.models.backbones.vit import OVERLAP, PatchEmbed
+from aptv2.codecs import UDP, Codec
 from aptv2.models.heads.heatmap import HeatmapHead
-from aptv2.models.lite.backbone import CHANNELS, fold_norms, imagenet_state
-from aptv2.models.pose.base import PoseModel
+from aptv2.models.lite.backbone import CHANNELS, FoldedConv, fold_norms, imagenet_state
+from aptv2.models.losses import heatmap_loss
+from aptv2.models.network import Batch, Objective
+from aptv2.models.networks.lite import EMBEDDED
+from aptv2.models.pose.base import PoseModel, normalise
+from aptv2.models.registry import Task
+from aptv2.models.trackers.losses import search_loss
 from aptv2.models.trackers.vittrack import HEAD_WIDTH, Backbone, Maps, ViTTrack
-from aptv2.skeleton import ANIMAL17, Skeleton
+from aptv2.skeleton import Skeleton
+from aptv2.weights.files import read_weights
+from aptv2.weights.imagenet import imagenet_tensors
 
 POSE_SIZE = (256, 192)  # height and width of a pose crop, ViTPose's
+# Of 3,072 cells some 25 are a keypoint's. Counted alike, zero everywhere is nearly right, and what
+# starts from nothing stays there long; the best heatmaps are the same.
+FRONT = 20.0
 SMALL_HEADS = 64  # channels of the small network's heads: at 256 they would cost most of a step
 
 
@@ -69,6 +79,11 @@ class ConvolutionalStem(nn.Module):
             Where they do not fit.
         """
         self.net.load_state_dict(imagenet_state(dict(tensors), self.net))
+
+    def load_embedded(self) -> None:
+        """Take the first layers of the embedded network's backbone."""
+        tensors, prefix = read_weights(EMBEDDED)[0], "backbone.net."
+        self.net.load_state_dict({name: tensors[prefix + name] for name in self.net.state_dict()})
 
 
 class ViTPoseTrack(ViTTrack):
@@ -108,6 +123,56 @@ class ViTPoseTrack(ViTTrack):
         height, width = POSE_SIZE
         return self.pose(tokens.transpose(1, 2).unflatten(2, (height // 16, width // 16)))
 
+    def start_from(self, source: str | Path) -> None:
+        """Take what training starts from; a stem, from ImageNet or from the embedded network."""
+        stem = self.backbone.patch_embed
+        if not isinstance(stem, ConvolutionalStem) or source not in ("in1k", "embedded"):
+            super().start_from(source)
+        elif source == "in1k":
+            stem.load_imagenet(imagenet_tensors())
+        else:
+            stem.load_embedded()
+
+    def pose_model(self, input_size: tuple[int, int] | None = None) -> PoseModel:
+        """The network as ViTPose."""
+        return SharedPose(self)
+
+    def learn(self, tasks: Collection[Task], backbone: bool) -> None:
+        """Let rest what only other tasks use, and the stem unless it is to learn."""
+        super().learn(tasks, backbone)
+        self.pose.requires_grad_("pose" in tasks)
+        for layer in self.modules():
+            if isinstance(layer, FoldedConv):
+                layer.learn(backbone)
+
+    def loss(self, task: Task, batch: Batch, objective: Objective) -> Tensor:
+        """OSTrack's loss of pairs, with poses where they are asked for; that of pose crops."""
+        assert objective.codec is not None
+        if task == "pose":
+            heatmaps = self.forward_pose(normalise(batch["image"]))
+            return heatmap_loss(heatmaps, batch, objective.codec, FRONT)
+        weight, codec = objective.fused_weight, objective.codec
+        if weight is None:
+            return search_loss(self, batch)
+        return search_loss(
+            self, batch, lambda found: weight * self._fused_loss(found, batch, codec)
+        )
+
+    def _fused_loss(self, features: Tensor, batch: Batch, codec: Codec) -> Tensor:
+        """Heatmaps over the search pictures of animals whose keypoints are labelled.
+
+        The decoder's norms keep the statistics of pose crops, in which an animal is three times as
+        large: a mixture of both would suit neither.
+        """
+        known = batch["labelled"].any(dim=1)
+        if not known.any():
+            return features.new_zeros(())
+        self.pose.eval()
+        heatmaps = self.pose(features[known])
+        self.pose.train()
+        keypoints = {name: batch[name][known] for name in ("keypoints", "labelled")}
+        return heatmap_loss(heatmaps, keypoints, codec, FRONT) * known.float().mean()
+
     def forward_fused(self, template: Tensor, search: Tensor) -> tuple[Maps, Tensor]:
         """One pass for both tasks.
 
@@ -130,7 +195,7 @@ class SharedPose(PoseModel):
     """
 
     def __init__(self, network: ViTPoseTrack) -> None:
-        super().__init__(network.input_size, network.skeleton, True, "udp", mmpose_crops=True)
+        super().__init__(network.input_size, network.skeleton, UDP)
         self.network = network
 
     def forward(self, images: Tensor) -> Tensor:
@@ -138,41 +203,6 @@ class SharedPose(PoseModel):
         return self.network.forward_pose(images)
 
 
-def _plain(width: int, depth: int, heads: int, drop_path: float) -> tuple[Backbone, int]:
-    return Backbone(PatchEmbed(width, padding=0), width, depth, heads, drop_path), width
-
-
-def _hybrid(width: int, depth: int, heads: int, drop_path: float) -> tuple[Backbone, int]:
-    return Backbone(ConvolutionalStem(width), width, depth, heads, drop_path), width
-
-
-_BACKBONES: dict[str, Callable[[float], tuple[Backbone, int]]] = {
-    "vittrack_b": partial(_plain, 768, 12, 12),
-    "vitposetrack_s": partial(_hybrid, 192, 4, 6),
-    "vitposetrack_b": partial(_plain, 768, 12, 12),
-    "vitposetrack_l": partial(_plain, 1024, 24, 16),
-}
-NAMES = tuple(_BACKBONES)
-POSE_NAMES = tuple(name for name in NAMES if name.startswith("vitposetrack"))
-
-
-def build(
-    name: str, skeleton: Skeleton = ANIMAL17, drop_path: float | None = None
-) -> ViTTrack | ViTPoseTrack:
-    """An untrained network, in training mode.
-
-    Parameters
-    ----------
-    name
-        One of `NAMES`; those of `POSE_NAMES` give a `ViTPoseTrack`.
-    skeleton
-        The keypoints, one heatmap each.
-    drop_path
-        Chance that training skips the last block; default: OSTrack's 0.1.
-    """
-    backbone, width = _BACKBONES[name](0.1 if drop_path is None else drop_path)
-    if name not in POSE_NAMES:
-        return ViTTrack(backbone, width)
-    if isinstance(backbone.patch_embed, ConvolutionalStem):
-        return ViTPoseTrack(backbone, width, skeleton, overlap=0, head_width=SMALL_HEADS)
-    return ViTPoseTrack(backbone, width, skeleton, OVERLAP)
+def hybrid_backbone(width: int, depth: int, heads: int, drop_path: float) -> Backbone:
+    """A ViT on the first layers of EfficientNet-Lite0."""
+    return Backbone(ConvolutionalStem(width), width, depth, heads, drop_path)

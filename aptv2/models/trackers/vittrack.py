@@ -12,14 +12,21 @@ its tokens have looked at the search. Reusing more would change the result, so o
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from aptv2.models.backbones.vit import NORM, initialise, transformer_blocks
+from aptv2.models.backbones.vit import NORM, PatchEmbed, initialise, transformer_blocks
 from aptv2.models.heads.heatmap import ExactConv2d
+from aptv2.models.network import Batch, Network, Objective
+from aptv2.models.protocols import Tracker
+from aptv2.models.registry import Task
 from aptv2.models.trackers.base import SEARCH_SIZE, STRIDE, TEMPLATE_SIZE
+from aptv2.models.trackers.initial import load_initial_tracker_weights
+from aptv2.models.trackers.losses import search_loss
 
 LEAST = 1e-4  # of a score or a side, as in OSTrack, whose focal loss takes logarithms
 HEAD_WIDTH = 256  # channels after the first layer of OSTrack's head; each next has half as many
@@ -94,15 +101,15 @@ class Backbone(nn.Module):
 
     def embed(self, images: Tensor) -> Tensor:
         """Pictures (N, 3, H, W) -> tokens (N, H/16 * W/16, width), without positions."""
-        number = self.norm.weight.dtype
-        return self.patch_embed(images.to(number)).flatten(2).transpose(1, 2)
+        dtype = self.norm.weight.dtype
+        return self.patch_embed(images.to(dtype)).flatten(2).transpose(1, 2)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Tokens (N, T, width) of embedded pictures -> as many that have looked at each other."""
         return self.norm(self.blocks(tokens))
 
 
-class ViTTrack(nn.Module):
+class ViTTrack(Network):
     """The one-stream tracker.
 
     Parameters
@@ -114,6 +121,8 @@ class ViTTrack(nn.Module):
     head_width
         Channels of the first layers of the heads.
     """
+
+    channels_last = False  # those convolutions are twice as far from exact sums
 
     def __init__(self, backbone: Backbone, width: int, head_width: int = HEAD_WIDTH) -> None:
         super().__init__()
@@ -149,6 +158,31 @@ class ViTTrack(nn.Module):
         tokens = self.backbone(torch.cat([template_tokens, tokens], dim=1))
         cells = SEARCH_SIZE // STRIDE
         return tokens[:, template_tokens.shape[1] :].transpose(1, 2).unflatten(2, (cells, cells))
+
+    def start_from(self, source: str | Path) -> None:
+        """Take what training starts from: of a tracker, a ViTPose or MAE, all that fits."""
+        load_initial_tracker_weights(self, self.name, source)
+
+    def tracker(self, pose: bool = False) -> Tracker:
+        """Used as OSTrack is; see :class:`aptv2.models.trackers.vit_tracker.ViTTracker`."""
+        from aptv2.models.trackers.vit_tracker import ViTTracker
+
+        return ViTTracker(self, pose)
+
+    def learn(self, tasks: Collection[Task], backbone: bool) -> None:
+        """Let rest the head and the positions where tracking is not learnt."""
+        self.centre.requires_grad_("tracking" in tasks)
+        for kind, positions in self.positions.items():
+            positions.requires_grad_(("pose" if kind == "pose" else "tracking") in tasks)
+
+    def loss(self, task: Task, batch: Batch, objective: Objective) -> Tensor:
+        """OSTrack's loss of a batch of pairs."""
+        return search_loss(self, batch)
+
+
+def plain_backbone(width: int, depth: int, heads: int, drop_path: float) -> Backbone:
+    """A ViT on patches of the picture itself."""
+    return Backbone(PatchEmbed(width, padding=0), width, depth, heads, drop_path)
 
 
 def _branch(channels: int, width: int, out: int) -> nn.Sequential:

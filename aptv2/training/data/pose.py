@@ -11,7 +11,7 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from aptv2 import crops
-from aptv2.codecs import crop_pixels
+from aptv2.codecs import SOFTMAX, Codec
 from aptv2.images import image_size, read_image, read_shrunk
 from aptv2.tables import PoseTable
 from aptv2.training import augmentation as augment
@@ -166,10 +166,8 @@ class PoseCrops(Dataset[Sample]):
         How crops are varied.
     seed
         Of all that is random.
-    udp
-        The convention of crops and heatmaps, as in `aptv2.crops`.
-    mmpose_boxes
-        Whether crops are made of boxes as MMPose reads them (:func:`aptv2.crops.clean_boxes`).
+    codec
+        The network's conventions of crops and heatmaps.
 
     Raises
     ------
@@ -184,16 +182,15 @@ class PoseCrops(Dataset[Sample]):
         size: tuple[int, int],
         settings: Augmentation,
         seed: int,
-        udp: bool = True,
-        mmpose_boxes: bool = False,
+        codec: Codec = SOFTMAX,
     ) -> None:
         pixels.require(size, settings)
         self.table, self.pixels = table[usable(table)], pixels
-        if mmpose_boxes:
+        if codec.mmpose_crops:
             self.table = cleaned(self.table)
-        self.size, self.settings, self.seed, self.udp = size, settings, seed, udp
+        self.size, self.settings, self.seed, self.codec = size, settings, seed, codec
         heatmap_size = (size[0] // 4, size[1] // 4)
-        self._heatmap_scale = 1 / np.array(crop_pixels(heatmap_size, size, udp), np.float32)
+        self._heatmap_scale = 1 / np.array(codec.steps(heatmap_size, size), np.float32)
 
     def __len__(self) -> int:
         return len(self.table)
@@ -211,7 +208,7 @@ class PoseCrops(Dataset[Sample]):
             rng, settings, centres[0], extents[0]
         )
         matrix = crops.crop_matrices(
-            centre[None], extent[None], size, rotation=rotation, flip=flip, udp=self.udp
+            centre[None], extent[None], size, rotation=rotation, flip=flip, udp=self.codec.udp
         )
         colour = [int(v) for v in rng.integers(0, 256, 3)]
         image = self.pixels.crop(table, index, matrix[0], size, colour)

@@ -13,6 +13,7 @@ from aptv2.datasets import annotation_files, read_annotations
 from aptv2.datasets.read_split import Split, read_split, split_name
 from aptv2.datasets.splits import few_animals, subset, without_family
 from aptv2.errors import InputError
+from aptv2.models import registry
 from aptv2.skeleton import ANIMAL17, Skeleton
 from aptv2.tables import PoseTable
 from aptv2.training.data.detection import DetectionScenes
@@ -21,7 +22,7 @@ from aptv2.training.data.pack import Pack
 from aptv2.training.data.pose import KEPT_BYTES, Images, Pixels, PoseCrops, usable
 from aptv2.training.data.tracking import PairSource
 from aptv2.training.data.vit_pairs import ViTPairs
-from aptv2.training.networks import crops_as_mmpose, uses_udp
+from aptv2.training.networks import codec_of
 from aptv2.training.recipes import Augmentation, Recipe, Task, TaskName, read_recipe
 from aptv2.training.runs import fingerprint
 
@@ -124,6 +125,11 @@ class Sources:
         return PairSource(table, Images(table, kept), f"data.pairs: {name}")
 
     @property
+    def _from_clips(self) -> bool:
+        """True where detection and tracking learn from photographs and clips."""
+        return registry.spec(self.recipe.model.name).clips
+
+    @property
     def _learns_pose(self) -> bool:
         return any("pose" in stage.tasks for stage in self.recipe.stages)
 
@@ -165,17 +171,18 @@ class Sources:
             Where annotations or images are missing.
         """
         tasks = {task for stage in self.recipe.stages for task in stage.tasks}
-        lite, packed = self.recipe.model.name == "lite", self.recipe.data.pose_pack is not None
+        packed, beside = self.recipe.data.pose_pack is not None, tasks - {"pose"}
+        clips = bool(beside) and self._from_clips
         prints = {}
-        if "pose" in tasks or lite:
+        if "pose" in tasks or clips:
             prints["pose_val"] = fingerprint(self.truth)
         if "pose" in tasks and packed:
             prints["pose_pack"] = self.pack.fingerprint
-        if ("pose" in tasks and not packed) or lite:
+        if ("pose" in tasks and not packed) or clips:
             prints["pose_train"] = fingerprint(self.stills[0])
-        if tasks - {"pose"} and lite:
+        if clips:
             prints["clips_train"] = fingerprint(self.clips[0])
-        if tasks - {"pose"} and not lite:
+        if beside and not clips:
             for name, source in self.pairs.items():
                 prints[f"pairs.{name}"] = fingerprint(source.table)
         return prints
@@ -184,10 +191,10 @@ class Sources:
         """The data set of one task."""
         seed = self.recipe.seed
         if task == "pose":
-            name = self.recipe.model.name
-            udp, mmpose_boxes = uses_udp(name), crops_as_mmpose(name)
-            return PoseCrops(*self.poses, settings.size, varied, seed, udp, mmpose_boxes)
-        if self.recipe.model.name != "lite":
+            codec = codec_of(self.recipe)
+            assert codec is not None
+            return PoseCrops(*self.poses, settings.size, varied, seed, codec)
+        if not self._from_clips:
             assert settings.samples is not None  # recipes are checked for that
             weights, pairs = self.recipe.data.pairs.values(), self.pairs.values()
             return ViTPairs(

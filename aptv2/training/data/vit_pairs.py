@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from aptv2 import crops
-from aptv2.codecs import crop_pixels
+from aptv2.codecs import UDP
 from aptv2.models.trackers.base import SEARCH_FACTOR, SEARCH_SIZE, TEMPLATE_FACTOR, TEMPLATE_SIZE
 from aptv2.models.trackers.vit_tracker import box_shares, crop_squares
 from aptv2.skeleton import Skeleton
@@ -77,7 +77,7 @@ class ViTPairs(TrackingPairs):
                 box = box if distractor_box is None else distractor_box
                 keypoints = np.zeros_like(keypoints)  # they are the other's
         template = self._crop(rng, first, first.box, search=False)[0]
-        step = np.array(crop_pixels(HEATMAP, (SEARCH_SIZE, SEARCH_SIZE)))
+        step = np.array(UDP.steps(HEATMAP, (SEARCH_SIZE, SEARCH_SIZE)))
         return {
             "template": self.varied(rng, template),
             "search": self.varied(rng, search),

@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader
 
 import aptv2
 from aptv2 import crops
+from aptv2.codecs import UDP
 from aptv2.errors import InputError
 from aptv2.training import read_recipe
 from aptv2.training.augmentation import random_geometry
@@ -100,9 +101,10 @@ class TestPack:
         settings = Augmentation(scale=1.1, rotation=0, half_body=0, colour=0, blur=0, erase=0)
         write_pack(outside, tmp_path / "pack", SIZE, settings)
         pack, truth = Pack(tmp_path / "pack"), aptv2.read_annotations(outside)
+        codec = replace(UDP, mmpose_crops=mmpose_boxes)
         for index in range(len(truth)):
             ours, wanted = (
-                PoseCrops(truth, pixels, SIZE, settings, 1, mmpose_boxes=mmpose_boxes)[0, index]
+                PoseCrops(truth, pixels, SIZE, settings, 1, codec)[0, index]
                 for pixels in (pack, Images(truth))
             )
             assert cv2.PSNR(ours["image"], wanted["image"]) > 30

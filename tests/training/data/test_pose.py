@@ -13,9 +13,10 @@ import torch
 from torch.utils.data import DataLoader
 
 from aptv2 import crops
+from aptv2.codecs import MSRA, UDP
 from aptv2.datasets import read_annotations
 from aptv2.errors import InputError
-from aptv2.models.pose import heatmap as paper
+from aptv2.models import registry
 from aptv2.skeleton import ANIMAL17
 from aptv2.training.data.loaders import BatchOrder
 from aptv2.training.data.pose import Images, PoseCrops, Sample, with_sizes
@@ -80,9 +81,9 @@ class TestPoseCrops:
         still = plain.model_copy(
             update={"flip": 0, "rotation": 0, "scale": 1, "shift": 0, "half_body": 0}
         )
-        model = paper.build("res50", input_size=SIZE).eval()
-        samples = PoseCrops(table, painted.images, SIZE, still, 0, model.udp, mmpose_boxes=True)
-        other = PoseCrops(table, painted.images, SIZE, still, 0, model.udp)
+        model = registry.build("res50", input_size=SIZE).eval()
+        samples = PoseCrops(table, painted.images, SIZE, still, 0, model.codec)
+        other = PoseCrops(table, painted.images, SIZE, still, 0, replace(MSRA, mmpose_crops=False))
         for row in range(2):
             _, matrices = model.crop(painted.images[row], painted.table.boxes[row])
             keypoints = crops.transform(matrices, painted.table.keypoints[row][None])[0, :, :2]
@@ -231,7 +232,7 @@ def test_keypoints_lie_in_heatmaps_as_the_convention_says(dotted, udp: bool) -> 
     still = Augmentation(
         half_body=0, scale=1, shift=0, rotation_chance=0, flip=0, colour=0, blur=0, erase=0
     )
-    sample = PoseCrops(dotted.table, dotted.images, (128, 96), still, seed=0, udp=udp)[0, 0]
+    sample = PoseCrops(dotted.table, dotted.images, (128, 96), still, 0, UDP if udp else MSRA)[0, 0]
     assert sample["image"].shape == (128, 96, 3)
     x, y, width, height = dotted.table.boxes[0]
     side = 1.25 * max(width, height * 96 / 128)

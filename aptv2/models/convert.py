@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import orjson
-from torch import nn
 
 from aptv2.errors import InputError
 from aptv2.files import write_json
+from aptv2.models.checkpoints import Checkpoint, fill, read_checkpoint, start
+from aptv2.models.registry import build
 from aptv2.weights import registry
 from aptv2.weights.cache import cache_folder, hub_folder, is_hub_name, weights_path
-from aptv2.weights.checkpoints import Checkpoint, fill, read_checkpoint, start
 from aptv2.weights.download import Progress, download, file_checksum
 from aptv2.weights.files import write_weights
-from aptv2.weights.recognise import TRACKERS
 
 HUB = "https://huggingface.co"
-Build = Callable[[str], nn.Module]
-"""Makes the untrained network of a name: what the tensors have to fit."""
 
 
 def convert_weights(
     source: str | Path,
-    build: Build,
     destination: str | Path | None = None,
     expert: str | None = None,
     name: str | None = None,
@@ -39,8 +34,6 @@ def convert_weights(
     source
         A file, a folder of a Hugging Face model, or OWNER/REPO of the Hugging Face hub, which is
         fetched where it is not here yet.
-    build
-        Makes the untrained network of a name.
     destination
         Where to; None with a `name` puts it where :func:`aptv2.weights.find_weights` looks.
     expert
@@ -71,40 +64,38 @@ def convert_weights(
             f"{checkpoint.path}: holds a {checkpoint.network}, but '{name}' is a {known.network}"
         )
     network = build(checkpoint.network)
-    about: dict[str, Any] = {
-        **checkpoint.about,
+    metadata: dict[str, Any] = {
+        **checkpoint.metadata,
         "network": checkpoint.network,
         "kind": _kind(checkpoint),
         "source": str(source) if is_hub_name(source) else checkpoint.path.name,
         "source_sha256": file_checksum(checkpoint.path),
     }
     if known:
-        about |= {"name": name, "data": known.data, "start": known.start}
+        metadata |= {"name": name, "data": known.data, "start": known.start}
     if checkpoint.is_backbone or (known and known.data == "COCO"):  # for training alone
         start(network, checkpoint)
     else:
         fill(network, checkpoint)
     tensors = checkpoint.tensors if checkpoint.is_backbone else network.state_dict()
     target = Path(destination) if destination is not None else weights_path(str(name))
-    write_weights(target, tensors, about, exact=True)
+    write_weights(target, tensors, metadata, exact=True)
     return target
 
 
 def _kind(checkpoint: Checkpoint) -> str:
-    if checkpoint.network in TRACKERS:
+    if "tracking" in checkpoint.spec.tasks:
         return "tracker"
     return "backbone" if checkpoint.is_backbone else "pose"
 
 
-def pull(name: str, build: Build, progress: Progress | None = None) -> Path:
+def pull(name: str, progress: Progress | None = None) -> Path:
     """Bring published weights into the cache, unless they are there.
 
     Parameters
     ----------
     name
         A name of the registry, or OWNER/REPO of the Hugging Face hub.
-    build
-        Makes the untrained network of a name.
     progress
         Called while bytes arrive.
 
@@ -132,7 +123,7 @@ def pull(name: str, build: Build, progress: Progress | None = None) -> Path:
         )
     original = cache_folder() / "downloads" / unquote(Path(urlsplit(known.url).path).name)
     _fetch(known.url, original, known.sha256, progress)
-    convert_weights(original, build, name=name)
+    convert_weights(original, name=name)
     original.unlink()
     return target
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from aptv2.models.lite.network import LiteNetwork
 from aptv2.skeleton import Skeleton
 from aptv2.weights import read_weights
 from aptv2.weights.files import load_weights, read_skeleton
+
+if TYPE_CHECKING:
+    from aptv2.models.lite.network import LiteNetwork
 
 # Layers of the lite network with a row a keypoint.
 _KEYPOINT_LAYERS = tuple(

@@ -1,4 +1,4 @@
-"""Keypoints <-> heatmaps, batched in torch on any device. The only heatmap code of the package.
+"""Heatmaps of keypoints and keypoints of heatmaps, batched in torch on any device.
 
 Every decoder takes float32, bfloat16 or float16 heatmaps (N, K, h, w) and gives float32 keypoints
 (N, K, 3): x and y in heatmap pixels, and the value of the highest pixel. A keypoint whose heatmap
@@ -8,6 +8,7 @@ each peak, never at a whole map, after the one pass that finds the peaks.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -38,6 +39,13 @@ def gaussian_heatmaps(keypoints: Tensor, size: tuple[int, int], sigma: float) ->
     across = _bells(keypoints[..., 0], size[1], sigma)
     down = _bells(keypoints[..., 1], size[0], sigma)
     return down[..., :, None] * across[..., None, :]
+
+
+def distributions(keypoints: Tensor, size: tuple[int, int], sigma: float) -> Tensor:
+    """The same Gaussians, scaled so that the pixels of each sum to 1; far outside, to 0."""
+    gaussians = gaussian_heatmaps(keypoints, size, sigma)
+    flat = gaussians.flatten(2)
+    return (flat / flat.sum(dim=2, keepdim=True).clamp_min(1e-6)).view_as(gaussians)
 
 
 def heatmap_targets(
@@ -236,6 +244,14 @@ def decode_newton(heatmaps: Tensor) -> Tensor:
     step = _newton_step(dx, dy, dxx, dxy, dyy).clamp(-1, 1)
     keypoints[..., :2] = torch.where(peaked, centre + step, keypoints[..., :2])
     return keypoints
+
+
+DECODERS: dict[str, Callable[[Tensor], Tensor]] = {
+    "newton": decode_newton,
+    "quarter": decode_quarter,
+    "dark": decode_dark,
+    "udp": decode_udp,
+}
 
 
 def _first_maximum(rows: Tensor) -> tuple[Tensor, Tensor]:

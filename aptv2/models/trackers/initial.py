@@ -1,4 +1,4 @@
-"""Checkpoints -> trackers: OSTrack's and our own, and what their training starts from."""
+"""What the training of a ViT tracker starts from: trackers, ViTPose, MAE."""
 
 from __future__ import annotations
 
@@ -8,51 +8,12 @@ from typing import Any
 from torch import Tensor, nn
 
 from aptv2.errors import InputError
+from aptv2.models import registry
+from aptv2.models.checkpoints import Checkpoint, read_checkpoint
 from aptv2.weights.backbones import resize_grid
-from aptv2.weights.checkpoints import Checkpoint, expect, read_checkpoint
 from aptv2.weights.files import load_weights
-from aptv2.weights.recognise import TITLES, TRACKERS
 
-# The pose network whose backbone a tracker has; a hybrid backbone has none.
-_BACKBONES = {
-    "vittrack_b": "vitpose_b",
-    "vitposetrack_b": "vitpose_b",
-    "vitposetrack_l": "vitpose_l",
-}
 _GRIDS = {"template": (8, 8), "search": (16, 16), "pose": (16, 12)}  # rows and columns of tokens
-
-
-def load_tracker_weights(network: nn.Module, name: str, source: str | Path) -> dict[str, Any]:
-    """Fill a tracker from a checkpoint of this package or of OSTrack; every tensor has its place.
-
-    Parameters
-    ----------
-    network
-        An untrained network, changed in place.
-    name
-        Its name, one of :data:`aptv2.weights.recognise.TRACKERS`.
-    source
-        As for :func:`aptv2.weights.checkpoints.read_checkpoint`.
-
-    Returns
-    -------
-    dict
-        What is known of the weights.
-
-    Raises
-    ------
-    InputError
-        Where the checkpoint is none of this tracker; it says of what.
-    """
-    checkpoint = read_checkpoint(source)
-    if checkpoint.network not in TRACKERS:
-        title, path = TITLES[checkpoint.network], checkpoint.path
-        raise InputError(
-            f"{path}: holds {title}, which follows no animal; give a tracker's weights."
-        )
-    expect(checkpoint, name)
-    load_weights(network, checkpoint.tensors, checkpoint.path)
-    return checkpoint.about
 
 
 def load_initial_tracker_weights(
@@ -69,9 +30,9 @@ def load_initial_tracker_weights(
     network
         An untrained network, changed in place.
     name
-        Its name, one of :data:`aptv2.weights.recognise.TRACKERS`.
+        Its name.
     source
-        As for :func:`aptv2.weights.checkpoints.read_checkpoint`.
+        As for :func:`aptv2.models.checkpoints.read_checkpoint`.
 
     Returns
     -------
@@ -85,13 +46,13 @@ def load_initial_tracker_weights(
     """
     checkpoint = read_checkpoint(source)
     own = network.state_dict()
-    if _BACKBONES.get(checkpoint.network, checkpoint.network) != _BACKBONES.get(name, name):
+    found, wanted = checkpoint.spec, registry.spec(name)
+    if (found.backbone_of or found.name) != (wanted.backbone_of or wanted.name):
         raise InputError(
-            f"{checkpoint.path}: holds {TITLES[checkpoint.network]}, whose backbone is not that of "
-            f"{TITLES[name]}"
+            f"{checkpoint.path}: holds {found.title}, whose backbone is not that of {wanted.title}"
         )
     tensors = checkpoint.tensors
-    if checkpoint.network not in TRACKERS:
+    if "tracking" not in found.tasks:
         tensors = _from_pose(checkpoint, own)
     fitting = {key: each for key, each in tensors.items() if key in own}
     if "pose.final_layer.weight" in fitting and (
@@ -99,7 +60,7 @@ def load_initial_tracker_weights(
     ):
         fitting = {k: each for k, each in fitting.items() if not k.startswith("pose.final_layer")}
     load_weights(network, own | fitting, checkpoint.path)
-    return checkpoint.about
+    return checkpoint.metadata
 
 
 def _from_pose(checkpoint: Checkpoint, own: dict[str, Tensor]) -> dict[str, Tensor]:

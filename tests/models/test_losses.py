@@ -14,14 +14,19 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torchvision.ops import generalized_box_iou
 
-from aptv2.codecs import gaussian_heatmaps
+from aptv2.codecs import UDP
+from aptv2.codecs.heatmaps import gaussian_heatmaps
+from aptv2.models.lite import losses
+from aptv2.models.lite.losses import LOSSES
 from aptv2.models.lite.network import LiteNetwork
 from aptv2.models.lite.pose import SIGMA
 from aptv2.models.lite.tracking import centre_boxes
-from aptv2.models.trackers.vitposetrack import ViTPoseTrack, build
-from aptv2.training import losses
+from aptv2.models.losses import centre_focal_loss
+from aptv2.models.network import Objective
+from aptv2.models.registry import build
+from aptv2.models.trackers import losses as tracker_losses
+from aptv2.models.trackers.vitposetrack import ViTPoseTrack
 from aptv2.training.data.detection import detection_targets
-from aptv2.training.losses import LOSSES, centre_focal_loss
 
 
 def generator() -> torch.Generator:
@@ -304,7 +309,7 @@ class TestSearch:
         rng = np.random.default_rng(seed)
         middle, sides = rng.uniform(0.05, 0.9, (4, 2)), rng.uniform(0.02, 0.9, (4, 2))
         boxes = torch.from_numpy(np.concatenate([middle, sides], axis=1)).float()
-        spots, cell = losses.score_targets(boxes, 16)
+        spots, cell = tracker_losses.score_targets(boxes, 16)
         peak = spots.flatten(1).argmax(dim=1)
         assert torch.equal(torch.stack([peak % 16, peak // 16], dim=1), cell)
         assert torch.equal(spots.flatten(1).amax(dim=1), torch.ones(4))
@@ -323,12 +328,12 @@ class TestSearch:
             (2.8, -1.4 * (height + width), -0.3 * width * height),
         ):
             roots.append((b + math.sqrt(b * b - 4 * a * c)) / 2)
-        found = float(losses.centre_radius(torch.tensor([[width, height]])))
+        found = float(tracker_losses.centre_radius(torch.tensor([[width, height]])))
         assert found == max(0, math.floor(min(roots))) or min(roots) % 1 < 1e-4
 
     def test_the_gaussian_by_hand(self) -> None:
         """A box of 4 x 4 cells: a radius of 1, so a deviation of half a cell."""
-        spots, _ = losses.score_targets(torch.tensor([[0.5, 0.25, 0.25, 0.25]]), 16)
+        spots, _ = tracker_losses.score_targets(torch.tensor([[0.5, 0.25, 0.25, 0.25]]), 16)
         assert spots[0, 4, 8] == 1
         assert float(spots[0, 4, 9]) == pytest.approx(math.exp(-2), rel=1e-5)
         assert float(spots[0, 5, 9]) == pytest.approx(math.exp(-4), rel=1e-5)
@@ -340,7 +345,7 @@ class TestSearch:
         scores[0, 7, 6] = 0.3
         scores[1, 14, 0] = 0.2
         cell = torch.tensor([[7, 6], [0, 15]])
-        assert losses.best_beside(scores, cell).tolist() == [[6, 7], [0, 14]]
+        assert tracker_losses.best_beside(scores, cell).tolist() == [[6, 7], [0, 14]]
 
     @pytest.fixture(scope="class")
     def small(self) -> ViTPoseTrack:
@@ -365,7 +370,7 @@ class TestSearch:
 
     def test_fused_pose_reaches_the_decoder_and_leaves_its_norms(self, small: ViTPoseTrack) -> None:
         before = {name: each.clone() for name, each in small.pose.named_buffers()}
-        losses.search_loss(small, self.batch(), pose_weight=1.0).backward()
+        small.loss("tracking", self.batch(), Objective(UDP, 1.0)).backward()
         assert all(p.grad is not None for p in small.pose.parameters())
         assert all(torch.equal(each, before[name]) for name, each in small.pose.named_buffers())
         assert small.pose.training
@@ -374,7 +379,7 @@ class TestSearch:
         batch = self.batch()
         batch["present"][:] = 0
         small.zero_grad()
-        losses.search_loss(small, batch).backward()
+        small.loss("tracking", batch, Objective(UDP)).backward()
         for name, parameter in small.centre.named_parameters():
             gradient = 0 if parameter.grad is None else float(parameter.grad.abs().max())
             assert (gradient > 0) == name.startswith("score"), name
