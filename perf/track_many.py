@@ -25,7 +25,7 @@ from scenes import clips_beside, pasted_scenes, write
 
 import aptv2
 from aptv2 import Frames, PoseTable
-from aptv2.tracking.interfaces import Detector
+from aptv2.models.protocols import Detector
 
 METRICS = ("HOTA", "DetA", "AssA", "IDF1", "MOTA", "id_switches")
 

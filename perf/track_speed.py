@@ -43,12 +43,10 @@ from scenes import background, side_views, write
 import aptv2
 from aptv2.drawing import Trails, draw_overlay
 from aptv2.inference.pipeline import CHUNK
+from aptv2.models.protocols import Detector, PoseNetwork, Tracker
 from aptv2.tracking.association import Associator
 from aptv2.tracking.interfaces import (
     Animals,
-    Detector,
-    PoseNetwork,
-    TemplateTracker,
     find_keypoints,
 )
 from aptv2.video.reader import open_video
@@ -246,7 +244,7 @@ def _follow(
     video: VideoSource,
     watch: Stopwatch,
     pose: PoseNetwork,
-    tracker: TemplateTracker,
+    tracker: Tracker,
     boxes: np.ndarray,
 ) -> Iterator[tuple[np.ndarray, Animals]]:
     scores, started = np.ones(len(boxes), np.float32), False

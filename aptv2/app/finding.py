@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from aptv2.errors import InputError
 from aptv2.models import load_detector
-from aptv2.tracking.interfaces import Detector
+from aptv2.models.protocols import Detector
 from aptv2.video.sources import VideoSource
 
 MIN_SCORE = 0.35

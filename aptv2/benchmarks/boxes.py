@@ -22,12 +22,12 @@ from aptv2.errors import InputError
 from aptv2.files import atomic_write, write_json
 from aptv2.images import read_image
 from aptv2.inference.progress import progress_bar
+from aptv2.models.protocols import Detector, Tracker
 from aptv2.tables import PoseTable
 from aptv2.testing.boxes import annotated_boxes
-from aptv2.testing.follow import Follower, follow_annotated, on_annotated
+from aptv2.testing.follow import follow_annotated, on_annotated
 from aptv2.testing.pose import parts_of
 from aptv2.testing.tracked_pose import score_tracks
-from aptv2.tracking.interfaces import Detector
 
 DETECTOR = "detector"
 _JITTER = re.compile(r"jitter(?P<size>\d*\.?\d+)?(-seed(?P<seed>\d+))?")
@@ -107,9 +107,7 @@ def make_boxes(
     return _write(folder, table, fingerprint, time.monotonic() - start, None)
 
 
-def follow_boxes(
-    truth: PoseTable, tracker: Follower, folder: Path, fingerprint: str
-) -> SharedBoxes:
+def follow_boxes(truth: PoseTable, tracker: Tracker, folder: Path, fingerprint: str) -> SharedBoxes:
     """Boxes of a tracker that follows every animal from its first box, and its scores."""
     start = time.monotonic()
     followed = follow_annotated(truth.with_keypoint_boxes(), tracker, progress=True)

@@ -14,7 +14,7 @@ from aptv2.errors import InputError
 from aptv2.files import atomic_write
 from aptv2.inference.output import Output
 from aptv2.locks import LOCK_FILE, held
-from aptv2.tracking.interfaces import State
+from aptv2.models.protocols import State
 
 _VERSION = 2
 

@@ -7,12 +7,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from aptv2.models.protocols import Detector, PoseNetwork, State
 from aptv2.tracking.association import Associator
 from aptv2.tracking.interfaces import (
     Animals,
-    Detector,
-    PoseNetwork,
-    State,
     find_keypoints,
     part,
     prefixed,

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import cast
 
 import numpy as np
 
 from aptv2.inference.boxes_file import FirstBoxes
+from aptv2.models.protocols import PoseNetwork, State, Tracker
 from aptv2.models.trackers.base import LOST
-from aptv2.tracking.association import GLUED_SECONDS
+from aptv2.similarity import GLUED_SECONDS, frames_glued, same_animal
 from aptv2.tracking.interfaces import (
     Animals,
-    FusedTracker,
-    PoseNetwork,
-    State,
-    TemplateTracker,
     find_keypoints,
     part,
     prefixed,
 )
-from aptv2.tracking.similarity import same_animal
 
 
 class AnimalFollower:
@@ -40,7 +35,7 @@ class AnimalFollower:
 
     def __init__(
         self,
-        tracker: TemplateTracker,
+        tracker: Tracker,
         pose: PoseNetwork | None,
         first: FirstBoxes,
         fps: float,
@@ -49,7 +44,9 @@ class AnimalFollower:
         self.tracker, self.pose = tracker, pose
         self.first, self.fps, self.flip_test = first, fps, flip_test
         self._frame = -1  # number of the last frame; damaged ones are missing
-        self._glued = np.zeros(0, np.int64)  # frames that each animal shared a better one's place
+        self._glued = np.zeros(
+            0, np.int64
+        )  # frames that each animal spent on a better-scored one's animal
 
     def step(self, images: Sequence[np.ndarray], numbers: Sequence[int]) -> list[Animals]:
         """Take the next frames; see :class:`aptv2.tracking.interfaces.AnimalReader`."""
@@ -82,12 +79,8 @@ class AnimalFollower:
     def _keypoints(self, image: np.ndarray, boxes: np.ndarray, seen: np.ndarray) -> np.ndarray:
         """Keypoints (S, K, 3) of the animals `seen` (S,) of those in `boxes` (N, 4)."""
         if self.pose is None:
-            return self._fused.keypoints[seen]
+            return self.tracker.keypoints[seen]
         return find_keypoints(self.pose, image, boxes[seen], self.flip_test)
-
-    @property
-    def _fused(self) -> FusedTracker:
-        return cast("FusedTracker", self.tracker)
 
     def _follow(self, image: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Boxes and scores of the animals that have appeared, in the order of `first`."""
@@ -110,10 +103,9 @@ class AnimalFollower:
 
         A template tracker that loses its animal behind another often stays with the other.
         """
-        skeleton = (self.pose or self._fused).skeleton
+        skeleton = (self.pose or self.tracker).skeleton
         same = same_animal(boxes, keypoints, np.asarray(skeleton.sigmas))
-        worse = scores[:, None] < scores[None]
-        shared = np.zeros(len(self._glued), np.bool_)
-        shared[seen] = (same & worse).any(axis=1)
-        self._glued = np.where(shared, self._glued + 1, 0)
-        return self._glued[seen] > GLUED_SECONDS * self.fps
+        glued = frames_glued(self._glued[seen], same, better=scores[:, None] < scores[None])
+        self._glued = np.zeros_like(self._glued)
+        self._glued[seen] = glued
+        return glued > GLUED_SECONDS * self.fps

@@ -28,15 +28,12 @@ from aptv2.inference.progress import Report, Stop, progress_bar
 from aptv2.inference.results import Results
 from aptv2.models import load_detector, load_pose_model, load_tracker
 from aptv2.models.devices import Dtype
+from aptv2.models.protocols import Detector, PoseNetwork, Tracker
 from aptv2.models.registry import DEFAULT
 from aptv2.tables import PoseTable
 from aptv2.tracking.association import Associator
 from aptv2.tracking.interfaces import (
     AnimalReader,
-    Detector,
-    FusedTracker,
-    PoseNetwork,
-    TemplateTracker,
     part,
     prefixed,
 )
@@ -60,7 +57,7 @@ def track_video(
     *,
     boxes: str | Path | None = None,
     detector: str | Detector = "lite",
-    tracker: str | TemplateTracker = "lite",
+    tracker: str | Tracker = "lite",
     tracker_weights: str | Path | None = None,
     pose: str | PoseNetwork = "lite",
     pose_weights: str | Path | None = None,
@@ -159,11 +156,11 @@ def track_video(
         tracker = load_tracker(tracker, tracker_weights, device, dtype, pose=fused)
     if isinstance(pose, str) and not fused:
         pose = _pose_network(pose, pose_weights, _mtime(pose, pose_weights), device, dtype)
-    skeleton = cast("FusedTracker | PoseNetwork", tracker if fused else pose).skeleton
+    skeleton = cast("Tracker | PoseNetwork", tracker if fused else pose).skeleton
     network = None if fused else cast("PoseNetwork", pose)
     reader: AnimalReader
     if first is not None:
-        follower = cast("TemplateTracker", tracker)
+        follower = cast("Tracker", tracker)
         reader = AnimalFollower(follower, network, first, video.fps, flip_test)
     else:
         if isinstance(detector, str):

@@ -12,9 +12,10 @@ from aptv2.errors import InputError
 from aptv2.inference.checkpointing import Checkpoint
 from aptv2.inference.output import Output
 from aptv2.inference.overlay_video import OverlayVideo
+from aptv2.models.protocols import State
 from aptv2.skeleton import Skeleton
 from aptv2.tables import Frames, PoseTable
-from aptv2.tracking.interfaces import Animals, State, part, prefixed
+from aptv2.tracking.interfaces import Animals, part, prefixed
 from aptv2.tracking.smoothing import OneEuroFilter
 from aptv2.video.image_folder import ImageFolder
 from aptv2.video.sources import VideoFrame, VideoSource

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,25 +15,13 @@ from aptv2.datasets.splits import clips_of
 from aptv2.errors import InputError
 from aptv2.images import read_image
 from aptv2.inference.progress import Report, progress_bar
+from aptv2.models.protocols import Tracker
 from aptv2.tables import PoseTable
-
-
-class Follower(Protocol):
-    """Protocol of a tracker as :func:`aptv2.load_tracker` gives it."""
-
-    def start(self, frame: np.ndarray, boxes: np.ndarray) -> None:
-        """Begin with animals at boxes (N, 4) xywh."""
-
-    def add(self, frame: np.ndarray, boxes: np.ndarray) -> None:
-        """Follow more animals from this frame on; they come after those there are."""
-
-    def step(self, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Boxes (N, 4) and scores (N,) in the next frame."""
 
 
 def follow_annotated(
     truth: PoseTable,
-    tracker: Follower,
+    tracker: Tracker,
     progress: bool | Report = False,
     on_frame: Callable[[int, float], None] | None = None,
 ) -> PoseTable:
@@ -188,7 +176,7 @@ def _frames_of(truth: PoseTable, clip: np.ndarray, first_rows: np.ndarray) -> np
 
 
 def _follow(
-    truth: PoseTable, tracker: Follower, frames: np.ndarray, first_rows: np.ndarray
+    truth: PoseTable, tracker: Tracker, frames: np.ndarray, first_rows: np.ndarray
 ) -> Iterator[_Found]:
     """Follow the animals of one clip."""
     animals = np.empty(0, np.int64)

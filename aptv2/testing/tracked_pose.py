@@ -14,10 +14,11 @@ from aptv2.evaluation import score_followed, score_pose_tracking, score_tracking
 from aptv2.export.coco import write_coco
 from aptv2.locks import held
 from aptv2.models.pose.base import PoseModel
+from aptv2.models.protocols import Tracker
 from aptv2.models.trackers.base import LOST
 from aptv2.tables import PoseTable
 from aptv2.testing.boxes import annotated_boxes
-from aptv2.testing.follow import Follower, follow_annotated, on_annotated
+from aptv2.testing.follow import follow_annotated, on_annotated
 from aptv2.testing.pose import (
     CHUNKS,
     check_keypoints,
@@ -36,7 +37,7 @@ TRACKS = "tracks.json"
 
 def score_tracked_poses(
     model: PoseModel,
-    tracker: Follower | PoseTable,
+    tracker: Tracker | PoseTable,
     truth: PoseTable,
     output: str | Path,
     *,

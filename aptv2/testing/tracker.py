@@ -13,8 +13,9 @@ from aptv2.errors import InputError
 from aptv2.evaluation import score_followed
 from aptv2.export.folders import refuse_used
 from aptv2.export.got10k import write_got10k_results
+from aptv2.models.protocols import Tracker
 from aptv2.tables import PoseTable
-from aptv2.testing.follow import Follower, follow_annotated
+from aptv2.testing.follow import follow_annotated
 from aptv2.testing.reports import TrackerReport
 
 
@@ -32,7 +33,7 @@ def read_clips(data: str | Path, split: str = "val") -> PoseTable:
 
 
 def score_boxes(
-    tracker: Follower, truth: PoseTable, output: str | Path, *, progress: bool = False
+    tracker: Tracker, truth: PoseTable, output: str | Path, *, progress: bool = False
 ) -> TrackerReport:
     """Follow the animal of every clip, write GOT-10k's result folders and score the boxes.
 

@@ -15,9 +15,9 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from aptv2 import boxes as box_tools
+from aptv2.similarity import GLUED_SECONDS, frames_glued, keypoint_agreement, same_animal
 from aptv2.skeleton import ANIMAL17, Skeleton
 from aptv2.tracking.motion import BoxMotion, cut_edges
-from aptv2.tracking.similarity import keypoint_agreement, same_animal
 
 KEYPOINT_WEIGHT = 0.4  # share of the keypoints in a similarity, the rest is overlap
 MINIMUM_OVERLAP = 0.1  # below it two boxes are no match, whatever their keypoints
@@ -26,7 +26,6 @@ LARGEST_CHANGE = 2.5  # of a hidden animal's width and height until it is found 
 ENDED = -1  # number of a track whose animal goes on under another key
 CHI_SQUARE_99 = 9.21  # two degrees of freedom: gate of the distance to a predicted centre
 LEAVING_SECONDS = 0.3  # an animal that is gone at the border ends after this
-GLUED_SECONDS = 0.5  # two tracks on one animal for longer: the newer one lets go
 LOW_SCORE_SECONDS = 0.5  # doubtful detections carry on only animals seen this recently
 
 
@@ -178,9 +177,10 @@ class Associator:
         """Take its detection from a track that has been on an older track's animal for long."""
         found = np.flatnonzero(owner >= 0)
         tracks = owner[found]
-        newer = self._key[tracks][:, None] > self._key[tracks][None]
-        shared = (same[np.ix_(found, found)] & newer).any(axis=1)
-        self._glued[tracks] = np.where(shared, self._glued[tracks] + 1, 0)
+        older = self._key[tracks][:, None] > self._key[tracks][None]
+        self._glued[tracks] = frames_glued(
+            self._glued[tracks], same[np.ix_(found, found)], better=older
+        )
         owner[found[self._glued[tracks] * self.seconds > GLUED_SECONDS]] = -1
 
     def _update(self, owner: np.ndarray, boxes: np.ndarray, keypoints: np.ndarray) -> None:

@@ -1,4 +1,4 @@
-"""What goes from frame to frame: the animals of one, and the networks that find them."""
+"""What goes from frame to frame: the animals of one, and what reads them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from aptv2.skeleton import Skeleton
-
-State = dict[str, np.ndarray]
+from aptv2.models.protocols import PoseNetwork, State
 
 
 class Animals(NamedTuple):
@@ -31,49 +29,6 @@ class Animals(NamedTuple):
     boxes: np.ndarray
     scores: np.ndarray
     keypoints: np.ndarray
-
-
-class Detector(Protocol):
-    """Finds animals in whole frames."""
-
-    def detect_batch(self, frames: Sequence[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Boxes (N, 4) xywh and scores (N,) of each frame, doubtful ones too, overlaps removed."""
-
-
-class PoseNetwork(Protocol):
-    """Finds the keypoints of animals whose boxes are known."""
-
-    skeleton: Skeleton
-
-    def predict(self, frame: np.ndarray, boxes: np.ndarray, flip: bool = False) -> np.ndarray:
-        """Keypoints (N, K, 3) of the animals in boxes (N, 4) xywh, all in one batch."""
-
-
-class TemplateTracker(Protocol):
-    """Follows animals from the first box of each, all in one batch."""
-
-    def start(self, frame: np.ndarray, boxes: np.ndarray) -> None:
-        """Begin with animals at boxes (N, 4) xywh."""
-
-    def add(self, frame: np.ndarray, boxes: np.ndarray) -> None:
-        """Follow more animals from this frame on; they come after those there are."""
-
-    def step(self, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Boxes (N, 4) and scores (N,) in the next frame."""
-
-    def state(self) -> State:
-        """Everything that the next step depends on, as arrays."""
-
-    def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Continue from what `state` gave, in place of `start`."""
-
-
-class FusedTracker(TemplateTracker, Protocol):
-    """A template tracker that reads the poses of its animals in the same pass."""
-
-    skeleton: Skeleton
-    keypoints: np.ndarray
-    """float32 (N, K, 3): x, y in pixels, score, of all animals in the last frame."""
 
 
 class AnimalReader(Protocol):

@@ -7,9 +7,8 @@ answer is here, the same for every network.
 - Confidence is the network's score in units of what it gives an animal that is surely there.
 - Under `LOST` the animal is lost: its box stays where it was last seen, and the region in which
   it is looked for grows frame by frame until it is found again.
-- Two tracks may overlap while one animal passes before the other. Where they still do after
-  `PATIENCE` frames both are on one animal, and the less confident one is lost until it finds a
-  place of its own.
+- Of two tracks on one animal the less confident one is lost until it finds a place of its own
+  (:mod:`aptv2.similarity`).
 """
 
 from __future__ import annotations
@@ -21,8 +20,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from aptv2 import boxes as box_tools
 from aptv2.errors import InputError
+from aptv2.similarity import GLUED_FRAMES, frames_glued, same_box
 from aptv2.skeleton import Skeleton
 
 TEMPLATE_SIZE, TEMPLATE_FACTOR = 128, 2.0  # pixels; side of the crop by that of its box
@@ -32,8 +31,6 @@ STRIDE = 16
 LOST = 0.4  # confidence under which an animal is held to be out of sight
 GROWTH = 1.1  # of the search region per frame out of sight
 LARGEST = 2.0  # times the usual search region
-GLUED = 0.7  # overlap from which two tracks are in one place
-PATIENCE = 15  # frames that two tracks may be in one place
 LARGEST_BOX = 4.0  # times the frame
 
 
@@ -77,7 +74,7 @@ class TemplateTracker(ABC):
     boxes: np.ndarray
     confidence: np.ndarray
     reach: np.ndarray
-    _glued: np.ndarray  # int64 (N,): frames that each was in a surer one's place
+    _glued: np.ndarray  # int64 (N,): frames on a surer one's animal
     _frame_size: tuple[int, int]
 
     def __init__(self) -> None:
@@ -202,11 +199,12 @@ class TemplateTracker(ABC):
         certainty, order = found.certainty, np.arange(len(found.certainty))
         surer = certainty[None] > certainty[:, None]
         surer |= (certainty[None] == certainty[:, None]) & (order[None] < order[:, None])
-        there = certainty >= LOST
-        same = box_tools.iou(found.boxes, found.boxes) > GLUED
-        glued = (same & surer & there[None]).any(axis=1) & there
-        self._glued = np.where(glued, self._glued + 1, 0)
-        return self._glued > PATIENCE
+        there = np.flatnonzero(certainty >= LOST)
+        pairs = np.ix_(there, there)
+        glued = frames_glued(self._glued[there], same_box(found.boxes)[pairs], better=surer[pairs])
+        self._glued = np.zeros_like(self._glued)
+        self._glued[there] = glued
+        return self._glued > GLUED_FRAMES
 
 
 def _checked(boxes: np.ndarray, width: int, height: int) -> np.ndarray:

@@ -1,4 +1,13 @@
-"""Agreement of poses, and duplicate boxes of one animal in a frame."""
+"""When two detections, or two tracks, are one animal. The only such rule of the package.
+
+Two detections of a frame are one animal where their boxes nearly cover each other, or where one is
+largely inside the other and their keypoints agree. What knows no keypoints goes by the boxes.
+
+Two tracks may share a place for a while: one animal passes before another. Where they still do
+after `GLUED_SECONDS` both are on one animal, and the worse track lets go; `GLUED_FRAMES` where the
+frame rate is unknown. Which of two is the worse is for each to say that follows animals: a template
+tracker takes the less confident one, tracking by detection the newer one.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +15,10 @@ import numpy as np
 
 from aptv2 import boxes as box_tools
 
-SAME_BOX = 0.7  # overlap from which two boxes are one animal
+SAME_BOX = 0.7  # overlap (intersection over union) from which two boxes are one animal
 SAME_POSE = 0.6  # keypoint agreement from which two overlapping boxes are one animal
+GLUED_SECONDS = 0.5
+GLUED_FRAMES = 15
 
 
 def keypoint_agreement(
@@ -62,6 +73,31 @@ def same_animal(boxes: np.ndarray, keypoints: np.ndarray, sigmas: np.ndarray) ->
     covered = np.maximum(covered, covered.T) > SAME_POSE
     agreement = keypoint_agreement(keypoints, keypoints, np.minimum.outer(areas, areas), sigmas)
     same = covered & (np.nan_to_num(agreement) > SAME_POSE)
-    same |= box_tools.iou(boxes, boxes) > SAME_BOX
+    same |= same_box(boxes)
     np.fill_diagonal(same, False)
     return same
+
+
+def same_box(boxes: np.ndarray) -> np.ndarray:
+    """Which boxes (N, 4) xywh of one frame nearly cover each other: bool (N, N)."""
+    return box_tools.iou(boxes, boxes) > SAME_BOX
+
+
+def frames_glued(before: np.ndarray, same: np.ndarray, better: np.ndarray) -> np.ndarray:
+    """Frames in a row, this one too, that tracks have been on the animal of a better one.
+
+    Parameters
+    ----------
+    before
+        int64 (N,): the same of the frame before.
+    same
+        bool (N, N): which tracks are on one animal in this frame.
+    better
+        bool (N, N): in row i, the tracks that keep the animal where i is on it too.
+
+    Returns
+    -------
+    np.ndarray
+        int64 (N,), 0 for tracks that share no better one's animal.
+    """
+    return np.where((same & better).any(axis=1), before + 1, 0)
