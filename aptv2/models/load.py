@@ -154,8 +154,9 @@ def _network(
     source = weights if weights is not None else spec.embedded or find_weights(spec.name)
     if source is None:
         raise InputError(how_to_get(spec.name, spec.title))
-    make = _make if len(spec.tasks) == 1 else _make_shared
-    return make(spec.name, str(source), mtime(source), device, kind, expert)
+    if len(spec.tasks) == 1:
+        return _make(spec.name, str(source), mtime(source), device, kind, expert)
+    return _make_shared(spec.name, str(source), mtime(source), device, kind, expert)
 
 
 def _make(

@@ -15,6 +15,9 @@ State = dict[str, np.ndarray]
 class Detector(Protocol):
     """Finds animals in whole frames."""
 
+    def detect(self, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Boxes (N, 4) xywh and scores (N,) of one frame uint8 (H, W, 3) RGB, best first."""
+
     def detect_batch(self, frames: Sequence[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
         """Boxes (N, 4) xywh and scores (N,) of each frame, doubtful ones too, overlaps removed."""
 

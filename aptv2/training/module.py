@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import lightning
 import torch
@@ -69,7 +69,7 @@ class StageTraining(lightning.LightningModule):
         """The network that counts: the averaged one, where weights are averaged."""
         if self.averaged is None or not self.averaged.n_averaged:
             return self.network
-        return self.averaged.module
+        return cast("Network", self.averaged.module)
 
     def train(self, mode: bool = True) -> StageTraining:
         super().train(mode)
