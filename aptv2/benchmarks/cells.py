@@ -26,12 +26,15 @@ class Plan:
         How often they are drawn.
     boxes
         Where the boxes come from: "annotated", "detector", "jitter", or a file of COCO results.
+    official
+        Whether the authors' own split files are used where the release has them.
     """
 
     families: tuple[str, ...] = BENCHMARK_FAMILIES
     shots: tuple[int, ...] = (5, 10, 20, 40, 80)
     seeds: int = 3
     boxes: str = ANNOTATED
+    official: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,8 @@ class Training:
         The data set.
     subset, leave_out, few, few_seed
         The part of its train split, as in a recipe's `data`.
+    official
+        Whether that part is the authors' own split file, where there is one.
     """
 
     name: str
@@ -60,10 +65,26 @@ class Training:
     leave_out: str | None = None
     few: int | None = None
     few_seed: int = 0
+    official: bool = False
 
-    def settings(self) -> tuple[str, ...]:
-        """Changes of the network's recipe, `key=value`; see :func:`aptv2.training.read_recipe`."""
+    @property
+    def run(self) -> str:
+        """Name of its run folder: what is trained on another split is kept apart."""
+        return self.name + official_ending(self.official)
+
+    def settings(self, split: str | None = None) -> tuple[str, ...]:
+        """Changes of the network's recipe, `key=value`; see :func:`aptv2.training.read_recipe`.
+
+        Parameters
+        ----------
+        split
+            The authors' split file, by its name in the release, which is the part already.
+        """
         changes = {"init": self.init}
+        if split is not None:
+            # Of one file the seeds differ in the order of its animals.
+            changes |= {"data.pose_train": split, "seed": str(1 + self.few_seed)}
+            return tuple(f"{key}={value}" for key, value in changes.items())
         if self.subset != "all":
             changes["data.subset"] = self.subset
         if self.leave_out is not None:
@@ -91,6 +112,8 @@ class Cell:
         Where boxes come from: as in :class:`Plan`.
     tracker
         The network that follows the animals, whose boxes are taken then.
+    official
+        Whether the authors' own split files are used.
     """
 
     track: str
@@ -98,11 +121,12 @@ class Cell:
     training: Training
     boxes: str = ANNOTATED
     tracker: str | None = None
+    official: bool = False
 
     @property
     def name(self) -> str:
         """Name within the track."""
-        return self.variant + boxes_ending(self.boxes)
+        return self.variant + boxes_ending(self.boxes) + official_ending(self.official)
 
     @property
     def id(self) -> str:
@@ -166,6 +190,11 @@ def boxes_ending(boxes: str) -> str:
     """What the names of cells and files end with where boxes are not the annotated ones."""
     name = Path(boxes).name.removesuffix(".json")
     return "" if boxes == ANNOTATED else f"+{name}"
+
+
+def official_ending(official: bool) -> str:
+    """What the names of cells and files end with where the authors' own splits are used."""
+    return "+official" if official else ""
 
 
 def ap(cell: Cell, part: str = "all") -> Part:

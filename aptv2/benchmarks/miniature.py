@@ -19,7 +19,7 @@ from aptv2.tables import PoseTable
 from aptv2.training.data.pose import usable
 
 SHOTS, SEEDS = (1, 2), 2  # of the low-data track
-_TRAIN, _VAL = 8, 4  # animals a species
+TRAIN, _VAL = 8, 4  # animals a species
 _CLIPS, _FRAMES = 4, 24  # clips that are followed, and frames of each
 _DEEP = 3  # folders below the root that data is looked for in
 
@@ -34,13 +34,20 @@ def pose_data(root: Path, folder: Path) -> Path:
     """
     if not _is_cut(root, folder):
         train, val = _find(root, ("train", "val"))
-        parts = {"train": _few(train, _TRAIN), "val": _few(val, _VAL)}
+        parts = {"train": _few(train, TRAIN), "val": _few(val, _VAL)}
         _write(parts, folder, root)
     return folder
 
 
-def clip_data(root: Path, folder: Path) -> Path:
+def clip_data(root: Path, folder: Path, truth: PoseTable | None = None) -> Path:
     """A release of a few short clips, from the first folder whose val has tracked animals.
+
+    Parameters
+    ----------
+    root, folder
+        Where to look, and the new release.
+    truth
+        Cut these animals instead.
 
     Raises
     ------
@@ -48,7 +55,7 @@ def clip_data(root: Path, folder: Path) -> Path:
         Where there is no such folder in `root`.
     """
     if not _is_cut(root, folder):
-        (val,) = _find(root, ("val",), tracked=True)
+        val = _find(root, ("val",), tracked=True)[0] if truth is None else truth
         _write({"val": _short(val)}, folder, root)
     return folder
 

@@ -25,6 +25,8 @@ class CellSettings(Result):
         Where the boxes come from.
     data, split
         What it was tested on.
+    splits_of
+        "ours", or the authors' split files by name.
     by
         The process that did it.
     """
@@ -36,6 +38,7 @@ class CellSettings(Result):
     boxes: str
     data: str
     split: str
+    splits_of: str
     by: str
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from aptv2.benchmarks import official
 from aptv2.benchmarks.arithmetic import check_track
 from aptv2.benchmarks.boxes import checked
 from aptv2.benchmarks.cells import ANNOTATED, Cell, Plan
@@ -191,10 +192,11 @@ class Runner:
         if self.track == tracking.NAME and boxes != ANNOTATED:
             raise InputError("--boxes: tracking has the trackers' boxes; leave it out")
         if not self.options.miniature:
-            return Plan(plan.families, plan.shots, plan.seeds, boxes)
+            return Plan(plan.families, plan.shots, plan.seeds, boxes, plan.official)
         here = {family(name) for name in self.tester.species}
         families = tuple(name for name in FAMILIES if name in here)
-        return Plan(families, SHOTS, SEEDS, boxes)
+        shots = official.shots(self.options.data)[:2] if plan.official else ()
+        return Plan(families, shots or SHOTS, SEEDS, boxes, plan.official)
 
 
 def _refuse_at_once(options: Options) -> None:

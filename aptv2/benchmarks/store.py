@@ -21,7 +21,7 @@ from typing import Any
 
 import orjson
 
-from aptv2.benchmarks.cells import Cell, Plan, boxes_ending
+from aptv2.benchmarks.cells import Cell, Plan, boxes_ending, official_ending
 from aptv2.benchmarks.results import CellSettings
 from aptv2.errors import InputError
 from aptv2.files import write_json
@@ -78,8 +78,9 @@ class Store:
         return self.folder / "boxes" / name
 
     def keep_plan(self, track: str, plan: Plan) -> None:
-        """Write what a track's cells hang on, which the report needs."""
-        write_json(self.folder / "plans" / f"{track}{boxes_ending(plan.boxes)}.json", asdict(plan))
+        """Write what a track's cells depend on, which the report needs."""
+        ending = boxes_ending(plan.boxes) + official_ending(plan.official)
+        write_json(self.folder / "plans" / f"{track}{ending}.json", asdict(plan))
 
     def result(self, cell: Cell) -> dict[str, Any] | None:
         """A cell's result, if there is one.
@@ -162,7 +163,11 @@ def read_plan(path: Path) -> Plan:
     try:
         content = orjson.loads(path.read_bytes())
         return Plan(
-            tuple(content["families"]), tuple(content["shots"]), content["seeds"], content["boxes"]
+            tuple(content["families"]),
+            tuple(content["shots"]),
+            content["seeds"],
+            content["boxes"],
+            content.get("official", False),
         )
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise InputError(f"{path}: cannot be read ({error}); delete it and run again") from None

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from aptv2.benchmarks import official
 from aptv2.benchmarks.boxes import SharedBoxes, follow_boxes, make_boxes, shared_boxes
-from aptv2.benchmarks.cells import ANNOTATED, Cell, Training
+from aptv2.benchmarks.cells import ANNOTATED, Cell, Training, official_ending
 from aptv2.benchmarks.leases import Lease, LeaseHolder
 from aptv2.benchmarks.memory import peak_memory, reset_peak_memory
 from aptv2.benchmarks.miniature import clip_data, pose_data
@@ -64,12 +65,19 @@ class CellTester:
     """
 
     def __init__(self, track: str, options: Options, store: Store, leases: LeaseHolder) -> None:
+        self.track = track
         self.options, self.store, self.leases = options, store, leases
         self.data = options.data
         if options.miniature:
-            clips = track == tracking.NAME
-            cut, name = (clip_data, "clips") if clips else (pose_data, "poses")
-            self.data = cut(options.data, store.folder / "data" / name)
+            self.data = self._miniature(track)
+
+    def _miniature(self, track: str) -> Path:
+        root, folder = self.options.data, self.store.folder / "data"
+        if track != tracking.NAME:
+            return pose_data(root, folder / "poses")
+        if self._official:
+            return clip_data(root, folder / "clips+official", official.tracking_truth(root))
+        return clip_data(root, folder / "clips")
 
     def test(self, cell: Cell) -> DoneCell:
         """A cell's result; its predictions and details are written.
@@ -130,20 +138,45 @@ class CellTester:
             boxes=cell.tracker or cell.boxes,
             data=str(self.data.resolve()),
             split=SPLIT,
+            splits_of=self._splits_of(cell),
             by=str(Owner.current()),
         )
+
+    def _splits_of(self, cell: Cell) -> str:
+        """Whose split a cell's number belongs to: the authors' files by name, or ours."""
+        if not cell.official:
+            return official.OURS
+        if cell.track == tracking.NAME:
+            return f"official {', '.join(official.tracking_names(self.options.data))}"
+        try:
+            split = self._official_split(cell.training)
+        except InputError:  # the cell fails for the same reason, and says it
+            return "unknown"
+        return official.OURS if split is None else f"official {split}"
+
+    def _official_split(self, training: Training) -> str | None:
+        if not training.official:
+            return None
+        return official.training_split(training, self.options.data)
 
     def missing(self, cells: list[Cell]) -> tuple[list[str], int]:
         """Names of the weights that are not there, and how many these cells need."""
         needed = {cell.training.name: cell.training for cell in cells}
         if not self.options.miniature:  # whose tracker is the embedded one
-            needed |= {c.tracker: tracking.training(c.tracker) for c in cells if c.tracker}
+            trackers = [tracking.training(cell.tracker) for cell in cells if cell.tracker]
+            needed |= {training.name: training for training in trackers}
         return [name for name, one in needed.items() if self._there(one) is None], len(needed)
 
     @cached_property
     def truth(self) -> PoseTable:
         """The animals that every cell is tested on."""
+        if self._official and self.track == tracking.NAME and not self.options.miniature:
+            return official.tracking_truth(self.data)
         return read_split(self.data, SPLIT)
+
+    @property
+    def _official(self) -> bool:
+        return self.options.plan.official
 
     @cached_property
     def fingerprint(self) -> str:
@@ -200,7 +233,7 @@ class CellTester:
             files = f"{training.name}{SUFFIXES[0]} (or {', '.join(SUFFIXES[1:])})"
             folder = self.options.weights or "a folder that --weights names"
             raise InputError(f"no weights: put {files} into {folder}, or add --train")
-        with self._lease(self.store.weights(training.name)):
+        with self._lease(self.store.weights(training.run)):
             # Another process may have trained them just before.
             there = trained(self.store, training, self.options.miniature)
             return there or self._train(training)
@@ -221,7 +254,12 @@ class CellTester:
             if self.options.ap10k is None:
                 raise InputError("zero-shot training needs AP-10K; give its folder with --ap10k")
             data = self.options.ap10k
-        recipe = recipe_of(training, self.options.recipes, data, self.options.miniature)
+        val = data / "annotations" / f"{SPLIT}_annotations.json"
+        if (split := self._official_split(training)) is not None:
+            data = self.options.data
+        recipe = recipe_of(
+            training, self.options.recipes, data, self.options.miniature, split, val.resolve()
+        )
         return train_weights(self.store, training, recipe, data)
 
     def _tracker_weights(self, tracker: str) -> Path:
@@ -237,7 +275,8 @@ class CellTester:
             return SharedBoxes(Path(cell.boxes))
         weights = self._tracker_weights(cell.tracker) if cell.tracker else EMBEDDED
         made_from = f"{self.fingerprint} {file_checksum(weights)}"
-        folder = self.store.boxes(cell.tracker or cell.boxes)
+        ending = official_ending(cell.official and cell.tracker is not None)
+        folder = self.store.boxes((cell.tracker or cell.boxes) + ending)
         if (there := shared_boxes(folder, made_from)) is not None:
             return there
         with self._lease(folder):

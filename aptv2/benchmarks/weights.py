@@ -15,6 +15,7 @@ import numpy as np
 
 from aptv2.benchmarks.cells import Training
 from aptv2.benchmarks.few import for_few_animals
+from aptv2.benchmarks.miniature import TRAIN
 from aptv2.benchmarks.store import Store
 from aptv2.errors import InputError
 from aptv2.models.registry import DEFAULT
@@ -48,7 +49,7 @@ def in_folder(folder: Path, name: str) -> Path | None:
 def trained(store: Store, training: Training, miniature: bool) -> Path | None:
     """The weights of an earlier training in the results folder; None before it ends."""
     network = DEFAULT if miniature else training.network
-    path = store.weights(training.name) / f"{network}.safetensors"
+    path = store.weights(training.run) / f"{network}.safetensors"
     return best_of(path) if path.is_file() else None
 
 
@@ -76,11 +77,33 @@ def cached(name: str) -> Path | None:
     return path if path.is_file() else None
 
 
-def recipe_of(training: Training, recipes: Path, data: Path, miniature: bool) -> Recipe:
+def recipe_of(
+    training: Training,
+    recipes: Path,
+    data: Path,
+    miniature: bool,
+    split: str | None = None,
+    val: Path | None = None,
+) -> Recipe:
     """What trains the weights: the network's recipe with the training's part of the data.
 
     Few animals get a schedule of their own (:mod:`aptv2.benchmarks.few`). A miniature's batch is
     made smaller where its data cannot fill it.
+
+    Parameters
+    ----------
+    training
+        What is trained.
+    recipes
+        Folder of the networks' recipes.
+    data
+        The data set.
+    miniature
+        Whether lite is trained for one short epoch in place of the network.
+    split
+        The authors' own split file, by its name in the release (:mod:`aptv2.benchmarks.official`).
+    val
+        The annotations that a miniature validates on, where `split` is of the whole release.
 
     Raises
     ------
@@ -88,11 +111,14 @@ def recipe_of(training: Training, recipes: Path, data: Path, miniature: bool) ->
         Where the recipe or the data cannot be read.
     """
     if not miniature:
-        recipe = network_recipe(training, recipes, data)
+        recipe = network_recipe(training, recipes, data, split)
         if training.few is None:
             return recipe
         return for_few_animals(recipe, _animals(recipe, data))
-    changes = [each for each in training.settings() if not each.startswith("init=")]
+    settings = training.settings(split)
+    changes = [each for each in settings if not each.startswith(("init=", "seed="))]
+    if split is not None:
+        changes += [f"data.few={TRAIN}", f"data.pose_val={val}"]
     seed = zlib.crc32(training.name.encode()) % 1000  # so that not all cells are the same
     recipe = read_recipe(MINIATURE_RECIPE, (*changes, f"init={EMBEDDED_NAME}", f"seed={seed}"))
     (stage,) = recipe.stages
@@ -102,8 +128,10 @@ def recipe_of(training: Training, recipes: Path, data: Path, miniature: bool) ->
     return recipe.model_copy(update={"stages": [stage]})
 
 
-def network_recipe(training: Training, recipes: Path, data: Path | None = None) -> Recipe:
-    """The network's recipe with the settings of a training.
+def network_recipe(
+    training: Training, recipes: Path, data: Path | None = None, split: str | None = None
+) -> Recipe:
+    """The network's recipe with the settings of a training, which `split` may give its animals.
 
     Where `data` holds AP-10K's own split files, they are what it trains and validates on.
 
@@ -114,7 +142,7 @@ def network_recipe(training: Training, recipes: Path, data: Path | None = None) 
     """
     own = recipes / f"{training.network}.yaml"
     path = own if own.is_file() else find_recipe(training.network)
-    changes = list(training.settings())
+    changes = list(training.settings(split))
     if data is not None and (data / _SPLIT_FILES.format("train")).is_file():
         changes += [f"data.pose_{s}={_SPLIT_FILES.format(s)}" for s in ("train", "val")]
     return read_recipe(path, tuple(changes))
@@ -136,4 +164,4 @@ def train_weights(store: Store, training: Training, recipe: Recipe, data: Path) 
     from aptv2.training.trainer import train  # Lightning takes long to load
 
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    return best_of(train(recipe, data, store.weights(training.name), resume=True, progress=True))
+    return best_of(train(recipe, data, store.weights(training.run), resume=True, progress=True))

@@ -66,6 +66,14 @@ _Miniature = Annotated[
         "in place of every network.",
     ),
 ]
+_Official = Annotated[
+    bool,
+    typer.Option(
+        "--official-splits",
+        help="Use the authors' split files where DATA has them; each result says whose split it "
+        "is of.",
+    ),
+]
 _List = Annotated[
     bool, typer.Option("--list", help="List the cells and the names of their weights, and end.")
 ]
@@ -131,6 +139,7 @@ def leave_one_out(
     only: _Only = "*",
     boxes: _Boxes = "annotated",
     recipes: _Recipes = None,
+    official_splits: _Official = False,
     miniature: _Miniature = False,
     show: _List = False,
     check: _Check = False,
@@ -157,6 +166,7 @@ def low_data(
     only: _Only = "*",
     boxes: _Boxes = "annotated",
     recipes: _Recipes = None,
+    official_splits: _Official = False,
     miniature: _Miniature = False,
     show: _List = False,
     check: _Check = False,
@@ -178,6 +188,7 @@ def tracking(
     train: _Train = False,
     only: _Only = "*",
     recipes: _Recipes = None,
+    official_splits: _Official = False,
     miniature: _Miniature = False,
     show: _List = False,
     check: _Check = False,
@@ -219,6 +230,7 @@ def _run(track: str, **given: Any) -> None:
         shots=_numbers(given.pop("shots", "5,10,20,40,80")),
         seeds=given.pop("seeds", 3),
         boxes=given.pop("boxes", "annotated"),
+        official=given.pop("official_splits", False),
     )
     show, check = given.pop("show"), given.pop("check")
     given["recipes"] = given["recipes"] or RECIPES
@@ -240,10 +252,11 @@ def _run(track: str, **given: Any) -> None:
 def _list(track: str, plan: Plan) -> None:
     from aptv2.benchmarks.boxes import checked
     from aptv2.benchmarks.tracks.registry import TRACKS
+    from aptv2.benchmarks.tracks.tracking import training
 
     for cell in TRACKS[track].cells(replace(plan, boxes=checked(plan.boxes))):
         changes = " ".join(cell.training.settings())
-        tracker = f"\t{cell.tracker}.safetensors" if cell.tracker else ""
+        tracker = f"\t{training(cell.tracker).name}.safetensors" if cell.tracker else ""
         typer.echo(f"{cell.name}\t{cell.training.name}.safetensors\t{changes}{tracker}")
 
 

@@ -27,29 +27,31 @@ def list_(
 ) -> None:
     """Show the published weights that are known, and which of them are here.
 
-    AP is what the APTv2 paper publishes, in percent.
+    AP is what was published, in percent: on APTv2's val where nothing else is said.
 
     Example: [cyan]aptv2 weights list hrnet_w32[/]
     """
     from aptv2.models import registry
     from aptv2.weights.cache import weights_path
-    from aptv2.weights.registry import entries
+    from aptv2.weights.registry import DATA_PAGE, entries
 
     if network is not None:
         registry.spec(network)
-    rows = [("name", "trained on", "started from", "AP", "from", "here")]
+    rows = [("name", "trained on", "started from", "AP", "licence", "from", "here")]
     for name, entry in entries().items():
         if network in (None, entry.network):
             ap = "-" if entry.ap is None else f"{entry.ap:.1f}"
             ap += "" if entry.ap_of == "val" else f" {entry.ap_of}"
             here = "yes" if weights_path(name).is_file() else "-"
-            where = entry.host if entry.url else f"{entry.host} (by hand)"
+            where = entry.host if entry.url else f"{entry.page} (by hand)"
             trained_on = f"{registry.spec(entry.network).title}, {entry.data}"
-            rows.append((name, trained_on, entry.start, ap, where, here))
+            rows.append((name, trained_on, entry.start, ap, entry.licence or "-", where, here))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         typer.echo("  ".join(cells).rstrip())
+    if network is None:
+        typer.echo(f"APTv2 itself, images and annotations: {DATA_PAGE} (by hand)")
 
 
 @weights.command()

@@ -44,6 +44,7 @@ class Augmentation(_Strict):
     shift: Share = 0.1
     shift_chance: Share = 1.0
     half_body: Share = 0.3
+    half_body_upper: Share | None = None  # chance of the upper half; default: even chances
     colour: Share = 0.4  # strength of brightness, contrast, saturation and hue changes
     blur: Share = 0.1
     erase: Share = 0.4

@@ -11,6 +11,9 @@ from urllib.parse import urlsplit
 from aptv2.errors import InputError
 from aptv2.yaml_files import parse_yaml
 
+DATA_PAGE = "https://1drv.ms/f/s!AimBgYV7JjTlgckmLjVg2Z7B3DZXeQ?e=cHUoj9"
+"""The official link to APTv2's images and annotations; only a browser can follow it."""
+
 _FILE = Path(__file__).with_name("registry.yaml")
 
 
@@ -23,7 +26,9 @@ class Entry:
     name
         What `aptv2 weights pull` calls it.
     ap
-        Published AP in percent, of what `ap_of` says; None where none is published for APTv2.
+        Published AP in percent, of what `ap_of` says; None where none is known.
+    licence
+        As the publisher states it; empty where none is stated.
     sha256
         Hexadecimal checksum of the file or its beginning; empty where it is not known.
     """
@@ -39,6 +44,7 @@ class Entry:
     url: str = ""
     page: str = ""
     sha256: str = ""
+    licence: str = ""
 
     @property
     def host(self) -> str:

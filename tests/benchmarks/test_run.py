@@ -124,8 +124,8 @@ def test_trackers_are_missed_and_trained_as_other_weights_are(tmp_path: Path) ->
     cells = TRACKS["tracking"].cells(Plan())
     missing, needed = tester.missing([cell for cell in cells if cell.training.network == "res50"])
     assert needed == 4
-    assert missing[1:] == ["vittrack_b", "vitposetrack_b", "vitposetrack_l"]
-    for name in missing[1:]:
+    assert missing[1:] == ["aptv2-vittrack_b", "aptv2-vitposetrack_b", "aptv2-vitposetrack_l"]
+    for name in tracking.TRACKERS:
         recipe = recipe_of(tracking.training(name), options.recipes, tmp_path, miniature=False)
         assert recipe.model.name == name
         assert {"tracking"} <= recipe.stages[0].tasks.keys()

@@ -35,7 +35,7 @@ def call(*arguments: object) -> Result:
         (
             "tracking",
             32,
-            "vittrack_b-res50\taptv2-res50-coco.safetensors\tinit=coco\tvittrack_b.safetensors",
+            "vittrack_b-res50\taptv2-res50-coco.safetensors\tinit=coco\taptv2-vittrack_b.safetensors",
         ),
     ],
 )

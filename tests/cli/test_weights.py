@@ -31,7 +31,10 @@ def test_list() -> None:
     assert set(some) < set(every)
     assert all("HRNet-w32" in line for name, line in some.items() if name != "name")
     row = every["aptv2-hrnet_w32-coco"].split()
-    assert row[1:] == ["HRNet-w32,", "APTv2", "COCO", "70.1", "1drv.ms", "(by", "hand)", "-"]
+    link = "https://1drv.ms/u/s!AimBgYV7JjTlgchWiiB_bHb7NmXtBQ?e=bbeiUV"
+    assert row[1:] == ["HRNet-w32,", "APTv2", "COCO", "70.1", "-", link, "(by", "hand)", "-"]
+    row = every["res50-ap10k"].split()
+    assert row[5:9] == ["68.0", "AP-10K", "val", "Apache-2.0"]
     weights_path("res50-ap10k").parent.mkdir()
     weights_path("res50-ap10k").touch()
     assert lines()["res50-ap10k"].endswith("yes")

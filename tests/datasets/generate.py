@@ -17,38 +17,102 @@ import orjson
 import simplejpeg
 
 TRAIN_INSTANCES = {
-    "antelope": 2097,
-    "black bear": 1665,
-    "buffalo": 1871,
-    "cat": 2468,
-    "cheetah": 2091,
-    "cow": 1870,
-    "chimpanzee": 1703,
     "deer": 2225,
     "dog": 2742,
+    "cat": 2468,
+    "horse": 2564,
+    "rabbit": 2437,
+    "pig": 1889,
+    "chimpanzee": 1703,
+    "monkey": 1817,
+    "orangutan": 2167,
     "gorilla": 1803,
     "spider monkey": 1617,
-    "elephant": 1803,
-    "fox": 1895,
-    "giraffe": 1791,
-    "hippo": 1203,
-    "horse": 2564,
-    "lion": 2699,
-    "monkey": 1817,
     "noisy night monkey": 1595,
-    "orangutan": 2167,
-    "panda": 1569,
-    "pig": 1889,
-    "polar bear": 1608,
-    "rabbit": 2437,
+    "zebra": 2327,
+    "elephant": 1803,
+    "hippo": 1203,
     "raccoon": 1750,
     "rhino": 1430,
-    "sheep": 1887,
+    "giraffe": 1791,
     "tiger": 1823,
+    "lion": 2699,
+    "panda": 1569,
+    "cheetah": 2091,
+    "black bear": 1665,
+    "polar bear": 1608,
+    "antelope": 2097,
+    "fox": 1895,
+    "buffalo": 1871,
+    "cow": 1870,
     "wolf": 1623,
-    "zebra": 2327,
+    "sheep": 1887,
 }
-SPECIES = tuple(TRAIN_INSTANCES)
+VAL_INSTANCES = {
+    "deer": 646,
+    "dog": 386,
+    "cat": 285,
+    "horse": 340,
+    "rabbit": 300,
+    "pig": 326,
+    "chimpanzee": 407,
+    "monkey": 414,
+    "orangutan": 180,
+    "gorilla": 386,
+    "spider monkey": 302,
+    "noisy night monkey": 278,
+    "zebra": 262,
+    "elephant": 682,
+    "hippo": 180,
+    "raccoon": 369,
+    "rhino": 225,
+    "giraffe": 540,
+    "tiger": 270,
+    "lion": 710,
+    "panda": 292,
+    "cheetah": 328,
+    "black bear": 285,
+    "polar bear": 413,
+    "antelope": 574,
+    "fox": 481,
+    "buffalo": 390,
+    "cow": 421,
+    "wolf": 260,
+    "sheep": 383,
+}
+TEST_INSTANCES = {
+    "deer": 484,
+    "dog": 628,
+    "cat": 641,
+    "horse": 614,
+    "rabbit": 888,
+    "pig": 605,
+    "chimpanzee": 340,
+    "monkey": 512,
+    "orangutan": 608,
+    "gorilla": 481,
+    "spider monkey": 475,
+    "noisy night monkey": 372,
+    "zebra": 650,
+    "elephant": 450,
+    "hippo": 357,
+    "raccoon": 487,
+    "rhino": 371,
+    "giraffe": 598,
+    "tiger": 399,
+    "lion": 525,
+    "panda": 405,
+    "cheetah": 489,
+    "black bear": 423,
+    "polar bear": 468,
+    "antelope": 406,
+    "fox": 405,
+    "buffalo": 707,
+    "cow": 617,
+    "wolf": 415,
+    "sheep": 447,
+}
+SPECIES = tuple(TRAIN_INSTANCES)  # in the order of the released folders and categories
 FAMILIES = {
     "Canidae": {"dog", "fox", "wolf"},
     "Felidae": {"cat", "tiger", "lion", "cheetah"},
@@ -94,11 +158,12 @@ def full_size_clips() -> list[Clip]:
     """The 2,749 clips of APTv2."""
     rng = np.random.default_rng(2)
     groups: dict[tuple[str, str, str], int] = {}
-    for (split, tree), total in INSTANCES.items():
-        for name, count in zip(SPECIES, _shares(total, TRAIN_INSTANCES.values()), strict=True):
-            groups[split, tree, name] = count
-    for name, total in TRAIN_INSTANCES.items():
-        groups["train", "hard", name] = total - groups["train", "easy", name]
+    whole = {"train": TRAIN_INSTANCES, "val": VAL_INSTANCES, "test": TEST_INSTANCES}
+    for split, numbers in whole.items():
+        easy = _shares(INSTANCES[split, "easy"], numbers.values())
+        for name, count in zip(SPECIES, easy.tolist(), strict=True):
+            groups[split, "easy", name] = count
+            groups[split, "hard", name] = numbers[name] - count
 
     made: dict[tuple[str, str, str], list[Clip]] = {}
     for tree, total in CLIPS.items():
@@ -213,7 +278,7 @@ def write_release(
         {
             "id": row + 1,
             "image_id": image + 1,
-            "video_id": clip + 1,
+            "video_id": _video(clip, clips[clip].tree),
             "track_id": track,
             "category_id": SPECIES.index(clips[clip].species) + 1,
             "bbox": box,
@@ -320,6 +385,11 @@ def _files(
             yield f"tracking/{name}_{family}.json", rows
 
 
+def _video(place: int, tree: str) -> int:
+    """The number of a clip, which begins beyond a million in the hard tree."""
+    return place + 1 + (1_000_000 if tree == "hard" else 0)
+
+
 def _images(clips: list[Clip], sizes: list[tuple[int, int]]) -> list[dict[str, Any]]:
     images: list[dict[str, Any]] = []
     numbers: dict[tuple[str, str], int] = defaultdict(int)
@@ -333,7 +403,7 @@ def _images(clips: list[Clip], sizes: list[tuple[int, int]]) -> list[dict[str, A
                 "file_name": f"{folder}/{frame:04}.jpg",
                 "width": width,
                 "height": height,
-                "video_id": place + 1,
+                "video_id": _video(place, clip.tree),
             }
             for frame in range(clip.frames)
         ]
@@ -343,9 +413,9 @@ def _images(clips: list[Clip], sizes: list[tuple[int, int]]) -> list[dict[str, A
 def species_folder(clip: Clip) -> str:
     """The folder of a species, which some trees spell in another way."""
     spellings = {"chimpanzee": "chimps", "spider monkey": "spidermonkey"}
-    if clip.tree == "easy":
-        spellings = {"spider monkey": "spider-monkey"}
-    name = spellings.get(clip.species, clip.species.replace(" ", ""))
+    name = clip.species.replace(" ", "-")
+    if clip.tree == "hard":
+        name = spellings.get(clip.species, name)
     return f"{SPECIES.index(clip.species) + 1}{name}"
 
 

@@ -18,7 +18,7 @@ from PIL import Image
 from aptv2.datasets.check import Finding, check_data
 from aptv2.errors import InputError
 
-FIRST = "easy/9dog/v1C1/0000.jpg"  # the first image, of the first clip in train
+FIRST = "easy/2dog/v1C1/0000.jpg"  # the first image, of the first clip in train
 SPELLINGS = "species whose folders are spelled in several ways"
 
 
@@ -43,6 +43,7 @@ def test_a_clean_release(small_release: Path) -> None:
     report = check_data(small_release)
     assert {f.title for f in report.findings} == {
         SPELLINGS,
+        "annotation file of another size than published",
         "annotation folder of APTv2 that is missing",
         "image that no file names",
     }
@@ -56,6 +57,8 @@ def test_a_clean_release(small_release: Path) -> None:
     totals = {total.what: (total.published, total.found) for total in report.totals}
     assert totals["images in every split"] == (41_179, 90)
     assert totals["train: dog"] == (2_742, 8)
+    assert totals["val: dog"] == (386, 8)
+    assert totals["test: zebra"] == (650, 0)
     assert report.lost
 
 
@@ -121,11 +124,18 @@ def drop_the_middle(root: Path) -> None:
 
 
 def call_it_a_camel(root: Path) -> None:
-    edit(root, "train_annotations", lambda document: document["categories"][8].update(name="camel"))
+    edit(root, "train_annotations", lambda document: document["categories"][1].update(name="camel"))
 
 
 SEEN = [10.0, 10.0, 2] * 16
 REFUSED = "annotation that is refused: "
+
+
+def rename_a_folder(root: Path) -> None:
+    (root / "data/easy/2dog").rename(root / "data/easy/2dogs")
+    for path in (root / "annotations").iterdir():
+        path.write_bytes(path.read_bytes().replace(b"easy/2dog/", b"easy/2dogs/"))
+
 
 CASES: list[tuple[Callable[[Path], None], str, bool, int, str]] = [
     (remove, "image that is named but absent", True, 1, FIRST),
@@ -134,7 +144,7 @@ CASES: list[tuple[Callable[[Path], None], str, bool, int, str]] = [
     (swap_in_a_text, "image that does not decode", True, 1, "is not an image"),
     (zip_bomb, "image that does not decode", True, 1, FIRST),
     (resize, "image of another size than said", True, 1, "48 x 64, not 64 x 48"),
-    (lambda root: None, "image that no file names", False, 2, "easy/9dog/v1C1/9000.jpg"),
+    (lambda root: None, "image that no file names", False, 2, "easy/2dog/v1C1/9000.jpg"),
     (cut_off_a_file, "annotation file that cannot be read", True, 1, "test_annotations.json"),
     (share_a_clip, "clip in two splits", True, 1, "train and val"),
     (
@@ -194,10 +204,11 @@ CASES: list[tuple[Callable[[Path], None], str, bool, int, str]] = [
         1,
         ": 0",
     ),
+    (rename_a_folder, "species' folder that APTv2 does not have", False, 1, "2dogs"),
     (drop_the_middle, "track with holes", False, 1, "track 0 of clip 1"),
     (call_it_a_camel, "species that APTv2 does not hold", False, 1, "camel"),
     (
-        lambda root: animals(root, 0, category_id=4),
+        lambda root: animals(root, 0, category_id=3),
         "animal of another species than its folder",
         False,
         1,

@@ -188,3 +188,22 @@ class TestScaleLaws:
 
     def test_normal_never_turns_a_crop_inside_out(self) -> None:
         assert self.draw(Augmentation(scale=4.0, scale_law="normal")).min() > 0
+
+
+def test_the_upper_half_is_taken_as_often_as_asked() -> None:
+    """MMPose's chance of 0.69 where both halves can be shown, none where one alone can."""
+    keypoints = np.full((17, 3), 2.0)
+    keypoints[:, :2] = np.random.default_rng(3).uniform(0, 100, (17, 2))
+    front, back = augment.half_bodies(keypoints, ANIMAL17)
+    rng = np.random.default_rng(4)
+    taken = [augment.half_body(rng, keypoints, ANIMAL17, upper=0.69) for _ in range(2000)]
+    share = np.mean([np.array_equal(box, front) for box in taken if box is not None])
+    assert share == pytest.approx(0.69, abs=0.03)
+    assert all(np.array_equal(box, front) or np.array_equal(box, back) for box in taken)
+    # Two of the front half beside eight of the back are too few: the back half is taken.
+    keypoints[list(ANIMAL17.upper)[2:], 2] = 0
+    (only,) = augment.half_bodies(keypoints, ANIMAL17)
+    assert all(
+        np.array_equal(augment.half_body(rng, keypoints, ANIMAL17, upper=1.0), only)
+        for _ in range(10)
+    )

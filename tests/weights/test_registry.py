@@ -6,7 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from aptv2.cli.main import app
 from aptv2.errors import InputError
 from aptv2.models.registry import names
 from aptv2.weights.cache import find_weights, how_to_get, weights_path
@@ -40,7 +42,7 @@ def tables(shared: Path) -> list[list[dict[str, str]]]:
 
 
 def test_published_numbers(shared: Path) -> None:
-    supervised, zero_shot, without, easy_without, _ = tables(shared)
+    supervised, zero_shot, without, easy_without, tracking = tables(shared)
     expected = {}
     for row in supervised:
         start = row.pop("pretraining")
@@ -52,8 +54,35 @@ def test_published_numbers(shared: Path) -> None:
         for row in rows:
             family = row["w/o"]
             expected[f"{prefix}-{family.lower()}-hrnet_w32"] = float(row[family])
-    assert {n: e.ap for n, e in entries().items() if e.ap is not None} == expected
-    assert len(expected) == 21 + 3 + 12
+    for row in tracking:
+        size = {"ViTTrack": "vittrack_b"}.get(row["tracker"], row["tracker"].lower())
+        expected[f"aptv2-{size.replace('-', '_')}"] = float(row["average"])
+    assert {n: e.ap for n, e in entries().items() if n.startswith("aptv2-")} == expected
+    assert len(expected) == 21 + 3 + 12 + 3
+    # Of AP-10K and APT-36K: MMPose's and ViTPose++'s, res50 to w48 and S to H.
+    others = {n: e.ap for n, e in entries().items() if e.ap is not None and n not in expected}
+    networks = ("res50", "res101", "hrnet_w32", "hrnet_w48")
+    vitpose = ("vitpose_s", "vitpose_b", "vitpose_l", "vitpose_h")
+    assert others == {
+        **dict(zip((f"{n}-ap10k" for n in networks), (68.0, 68.1, 72.2, 72.8), strict=True)),
+        **dict(zip((f"{n}-ap10k" for n in vitpose), (71.4, 74.5, 80.4, 82.4), strict=True)),
+        **dict(zip((f"{n}-apt36k" for n in vitpose), (74.2, 75.9, 80.8, 82.3), strict=True)),
+    }
+
+
+def test_every_link_of_the_originals_readme(shared: Path) -> None:
+    """36 of pose networks, 3 of trackers and 1 to the data, none of them twice."""
+    listed = CliRunner().invoke(app, ["weights", "list"]).stdout
+    lines = [line for line in listed.splitlines() if "https://1drv.ms/" in line]
+    data = [line for line in lines if line.startswith("APTv2 itself")]
+    trackers = [line for line in lines if re.match(r"aptv2-vit(pose)?track_", line)]
+    poses = [line for line in lines if line not in data + trackers]
+    assert (len(poses), len(trackers), len(data)) == (36, 3, 1)
+    links = [re.search(r"https://1drv\.ms/\S+", line)[0] for line in lines]  # type: ignore[index]
+    assert len(set(links)) == 40
+    facts = (shared / "aptv2-facts.md").read_text()
+    named = re.findall(r"https://1drv\.ms/[^\s`]+", facts)
+    assert set(named) <= set(links)
 
 
 @pytest.mark.parametrize("name", entries())
@@ -68,7 +97,8 @@ def test_every_entry_is_sound(name: str) -> None:
     # What is known of a checksum is what the publisher wrote into the file's name.
     assert known.sha256 in known.url
     assert known.sha256 == "" or re.fullmatch(r"[0-9a-f]{8}", known.sha256)
-    assert name.startswith("aptv2-") == (known.ap is not None)
+    assert known.ap is not None or not name.startswith("aptv2-")
+    assert known.licence in ("", "Apache-2.0", "BSD-3-Clause", "CC BY-NC 4.0", "MIT")
 
 
 def test_links_are_used_once_except_where_an_expert_is_chosen() -> None:

@@ -16,8 +16,8 @@ _Subset = Literal["all", "easy"]
 SUBSETS: tuple[_Subset, ...] = ("all", "easy")
 
 
-def training(subset: _Subset, family: str | None) -> Training:
-    """HRNet-w32 trained without a family, or with all of them."""
+def training(subset: _Subset, family: str | None, official: bool = False) -> Training:
+    """HRNet-w32 trained without a family, or with all of them; on the authors' split or ours."""
     if family is None and subset == "all":
         return supervised.training(NETWORK, INIT)
     parts = [
@@ -26,13 +26,21 @@ def training(subset: _Subset, family: str | None) -> Training:
         *([f"without-{family.lower()}"] if family else []),
         NETWORK,
     ]
-    return Training("-".join(parts), NETWORK, INIT, subset=subset, leave_out=family)
+    return Training(
+        "-".join(parts),
+        NETWORK,
+        INIT,
+        subset=subset,
+        leave_out=family,
+        official=official and family is not None,
+    )
 
 
 def _cell(subset: _Subset, family: str | None, plan: Plan) -> Cell:
     data = {"all": "both", "easy": "easy"}[subset]
     ending = "all" if family is None else f"without-{family.lower()}"
-    return Cell(NAME, f"{data}-{ending}", training(subset, family), plan.boxes)
+    learnt = training(subset, family, plan.official)
+    return Cell(NAME, f"{data}-{ending}", learnt, plan.boxes, official=plan.official)
 
 
 def cells(plan: Plan) -> list[Cell]:

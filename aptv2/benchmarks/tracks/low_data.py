@@ -16,12 +16,19 @@ INIT = "ap10k"
 
 def _cell(network: str, shots: int, seed: int, plan: Plan) -> Cell:
     variant = f"{network}-k{shots}-seed{seed}"
-    training = Training(f"aptv2-low-{variant}", network, INIT, few=shots, few_seed=seed)
-    return Cell(NAME, variant, training, plan.boxes)
+    training = Training(
+        f"aptv2-low-{variant}",
+        network,
+        INIT,
+        few=shots,
+        few_seed=seed,
+        official=plan.official,
+    )
+    return Cell(NAME, variant, training, plan.boxes, official=plan.official)
 
 
 def cells(plan: Plan) -> list[Cell]:
-    """One a network, number of animals and seed; those of one seed are part of each other."""
+    """One a network, number of animals and seed; those we draw by one seed are nested."""
     return [
         _cell(network, shots, seed, plan)
         for seed in range(plan.seeds)

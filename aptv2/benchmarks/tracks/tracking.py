@@ -22,30 +22,34 @@ MEASURES = {"AO": "AO", "HOTA": "HOTA", "IDF1": "IDF1", "id_switches": "identity
 
 def training(tracker: str) -> Training:
     """A tracker as its recipe trains it."""
-    return Training(tracker, tracker, "in1k")
+    return Training(f"aptv2-{tracker}", tracker, "in1k")
 
 
-def _cell(tracker: str | None, network: str) -> Cell:
+def _cell(tracker: str | None, network: str, plan: Plan) -> Cell:
     variant = f"{tracker or 'truth'}-{network}"
-    return Cell(NAME, variant, supervised.training(network, INIT), tracker=tracker)
+    learnt = supervised.training(network, INIT)
+    return Cell(NAME, variant, learnt, tracker=tracker, official=plan.official)
 
 
 def cells(plan: Plan) -> list[Cell]:
     """Those on true boxes first, then tracker by tracker, so that its boxes serve all eight."""
-    return [_cell(tracker, network) for tracker in (None, *TRACKERS) for network in NETWORKS]
+    return [_cell(tracker, network, plan) for tracker in (None, *TRACKERS) for network in NETWORKS]
 
 
 def tables(plan: Plan) -> list[Table]:
     """AP of all, easy and hard clips, and how well each tracker follows."""
-    return [*(_poses(part) for part in PARTS), *(_following(part) for part in PARTS)]
+    return [
+        *(_poses(part, plan) for part in PARTS),
+        *(_following(part, plan) for part in PARTS),
+    ]
 
 
-def _poses(part: str) -> Table:
+def _poses(part: str, plan: Plan) -> Table:
     entries = {}
     for tracker in (None, *TRACKERS):
         row = TITLES[tracker] if tracker else TRUE_BOXES
         printed = published.TRACKING.get(tracker or "", {}) if part == "all" else {}
-        parts = [ap(_cell(tracker, network), part) for network in NETWORKS]
+        parts = [ap(_cell(tracker, network, plan), part) for network in NETWORKS]
         for network, one in zip(NETWORKS, parts, strict=True):
             entries[row, TITLES[network]] = Entry((one,), printed.get(network))
         entries[row, AVERAGE] = Entry(tuple(parts), printed.get(AVERAGE))
@@ -59,11 +63,11 @@ def _poses(part: str) -> Table:
     )
 
 
-def _following(part: str) -> Table:
+def _following(part: str, plan: Plan) -> Table:
     # Every cell of a tracker holds the same scores of following; the first serves.
     entries = {
         (TITLES[tracker], title): Entry(
-            (Part(_cell(tracker, NETWORKS[0]).id, ("tracking", part, measure)),)
+            (Part(_cell(tracker, NETWORKS[0], plan).id, ("tracking", part, measure)),)
         )
         for tracker in TRACKERS
         for measure, title in MEASURES.items()

@@ -18,7 +18,7 @@ from aptv2.datasets import FORMATS, annotation_files, json_files
 from aptv2.datasets.aptv2 import images_folder, is_aptv2_root
 from aptv2.datasets.check.animals import check_animals
 from aptv2.datasets.check.images import check_images, check_unnamed, with_image_sizes
-from aptv2.datasets.check.published import FOLDERS, compare
+from aptv2.datasets.check.published import FILE_SIZES, FOLDERS, compare
 from aptv2.datasets.check.reading import UNREADABLE, read_without_broken
 from aptv2.datasets.check.report import Contents, Finding, Findings, Kind, Report, Total
 from aptv2.errors import InputError
@@ -30,6 +30,7 @@ __all__ = ["Contents", "Finding", "Report", "Total", "check_data"]
 SHARED_CLIP = Kind("clip in two splits", lost=True)
 NO_ANIMALS = Kind("image that no file has an animal in", lost=False)
 NO_FOLDER = Kind("annotation folder of APTv2 that is missing", lost=False)
+OTHER_FILE_SIZE = Kind("annotation file of another size than published", lost=False)
 _SPLIT = re.compile("train|val|test")
 
 
@@ -94,6 +95,15 @@ def check_data(
             check_unnamed(folder, sizes, findings)
     is_aptv2 = is_release and found.species >= set(SPECIES)
     if is_aptv2:
+        sizes = {name: path.stat().st_size for name, path in files.items() if name in FILE_SIZES}
+        findings.add(
+            OTHER_FILE_SIZE,
+            (
+                f"{name}: {size:,} bytes, not {FILE_SIZES[name]:,}"
+                for name, size in sizes.items()
+                if size != FILE_SIZES[name]
+            ),
+        )
         missing = (f for f in FOLDERS if not any(name.startswith(f) for name in files))
         findings.add(NO_FOLDER, missing)
     totals = compare(contents) if is_aptv2 else []

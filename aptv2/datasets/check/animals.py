@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from aptv2.boxes import iou
+from aptv2.datasets.check.published import SPECIES_FOLDERS
 from aptv2.datasets.check.report import Contents, Findings, Kind
 from aptv2.datasets.repairs import placeholders
 from aptv2.datasets.splits import DIFFICULTIES
@@ -30,6 +31,7 @@ HOLES = Kind("track with holes", lost=False)
 SAME_ANIMAL = 0.5  # overlap above which two records of a track show one animal
 UNKNOWN_SPECIES = Kind("species that APTv2 does not hold", lost=False)
 FOLDER_SPELLINGS = Kind("species whose folders are spelled in several ways", lost=False)
+UNKNOWN_FOLDER = Kind("species' folder that APTv2 does not have", lost=False)
 OTHER_FOLDER = Kind("animal of another species than its folder", lost=False)
 
 
@@ -89,7 +91,7 @@ def _check_boxes(table: PoseTable, notes: _Notes) -> None:
     notes.animals(PLACEHOLDER, unused)
     notes.animals(NO_BOX, missing)
     notes.animals(NO_AREA, empty)
-    known = (size > 0).all(axis=1) & ~missing & ~empty
+    known = (size > 0).all(axis=1) & ~missing & ~empty & ~unused
     ends = boxes[:, :2] + boxes[:, 2:]
     outside = known & ((ends <= 0) | (boxes[:, :2] >= size)).any(axis=1)
     over = known & ~outside & ((boxes[:, :2] < -1) | (ends > size + 1)).any(axis=1)
@@ -192,6 +194,7 @@ def _check_folders(table: PoseTable, notes: _Notes) -> None:
             if len(spelled) > 1
         ],
     )
+    notes.others(UNKNOWN_FOLDER, sorted(set(folders) - {""} - SPECIES_FOLDERS))
     named = {key: canonical(name) for key, name in table.categories.items()}
     animals = [named.get(key, "") for key in table.species.tolist()]
     lies_in = [of_folder(folders[frame]) for frame in table.frame.tolist()]

@@ -53,6 +53,110 @@ TRAIN = {
     "wolf": 1_623,
     "zebra": 2_327,
 }
+VAL = {
+    "antelope": 574,
+    "black bear": 285,
+    "buffalo": 390,
+    "cat": 285,
+    "cheetah": 328,
+    "chimpanzee": 407,
+    "cow": 421,
+    "deer": 646,
+    "dog": 386,
+    "elephant": 682,
+    "fox": 481,
+    "giraffe": 540,
+    "gorilla": 386,
+    "hippo": 180,
+    "horse": 340,
+    "lion": 710,
+    "monkey": 414,
+    "noisy night monkey": 278,
+    "orangutan": 180,
+    "panda": 292,
+    "pig": 326,
+    "polar bear": 413,
+    "rabbit": 300,
+    "raccoon": 369,
+    "rhino": 225,
+    "sheep": 383,
+    "spider monkey": 302,
+    "tiger": 270,
+    "wolf": 260,
+    "zebra": 262,
+}
+TEST = {
+    "antelope": 406,
+    "black bear": 423,
+    "buffalo": 707,
+    "cat": 641,
+    "cheetah": 489,
+    "chimpanzee": 340,
+    "cow": 617,
+    "deer": 484,
+    "dog": 628,
+    "elephant": 450,
+    "fox": 405,
+    "giraffe": 598,
+    "gorilla": 481,
+    "hippo": 357,
+    "horse": 614,
+    "lion": 525,
+    "monkey": 512,
+    "noisy night monkey": 372,
+    "orangutan": 608,
+    "panda": 405,
+    "pig": 605,
+    "polar bear": 468,
+    "rabbit": 888,
+    "raccoon": 487,
+    "rhino": 371,
+    "sheep": 447,
+    "spider monkey": 475,
+    "tiger": 399,
+    "wolf": 415,
+    "zebra": 650,
+}
+BY_SPECIES = {"train": TRAIN, "val": VAL, "test": TEST}
+FILE_SIZES = {"train": 48_049_430, "val": 13_749_767, "test": 16_807_779}  # bytes
+_NUMBERED = (
+    "deer",
+    "dog",
+    "cat",
+    "horse",
+    "rabbit",
+    "pig",
+    "chimpanzee",
+    "monkey",
+    "orangutan",
+    "gorilla",
+    "spider monkey",
+    "noisy night monkey",
+    "zebra",
+    "elephant",
+    "hippo",
+    "raccoon",
+    "rhino",
+    "giraffe",
+    "tiger",
+    "lion",
+    "panda",
+    "cheetah",
+    "black bear",
+    "polar bear",
+    "antelope",
+    "fox",
+    "buffalo",
+    "cow",
+    "wolf",
+    "sheep",
+)
+"""Species in the order of their folders, from 1."""
+_OTHERWISE = {"7chimps", "11spidermonkey"}
+SPECIES_FOLDERS = _OTHERWISE | {
+    f"{number}{name.replace(' ', '-')}" for number, name in enumerate(_NUMBERED, 1)
+}
+"""The folders of the images, in both spellings where there are two."""
 
 
 def compare(contents: list[Contents]) -> list[Total]:
@@ -85,9 +189,11 @@ def compare(contents: list[Contents]) -> list[Total]:
         total(f"{name}: animals without keypoints", count, [name], "without_keypoints")
         for name, count in WITHOUT_KEYPOINTS.items()
     ]
-    for species in SPECIES:
-        found = [part.species.get(species, 0) for part in parts("train")]
-        totals.append(Total(f"train: {species}", TRAIN[species], sum(found) if found else None))
+    for split, numbers in BY_SPECIES.items():
+        for species in SPECIES:
+            found = [part.species.get(species, 0) for part in parts(split)]
+            count = sum(found) if found else None
+            totals.append(Total(f"{split}: {species}", numbers[species], count))
     for folder, count in FOLDERS.items():
         if there := sum(name.startswith(folder) for name in by_name):
             totals.append(Total(f"files in {folder}", count, there))

@@ -1,6 +1,6 @@
 """ViTTrack: one plain ViT that finds the animal of a template in a search picture.
 
-Our reconstruction of the paper's tracker, whose code and weights were never released: the
+Our reconstruction of the paper's tracker, whose weights are published and whose code is not: the
 one-stream tracker OSTrack (Ye et al., ECCV 2022) without candidate elimination. Patches of
 template and search become tokens, which go through the blocks of the ViT together, so that each
 search token may look at the animal in every layer; a centre head then reads the search tokens.

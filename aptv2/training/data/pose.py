@@ -201,7 +201,8 @@ class PoseCrops(Dataset[Sample]):
         table, settings, size = self.table, self.settings, self.size
         keypoints, box = table.keypoints[index], table.boxes[index]
         if rng.random() < settings.half_body:
-            half = augment.half_body(rng, keypoints, table.skeleton)
+            upper = settings.half_body_upper
+            half = augment.half_body(rng, keypoints, table.skeleton, upper)
             box = box if half is None else half
         centres, extents = crops.crop_frames(box, size)
         centre, extent, rotation, flip = augment.random_geometry(
