@@ -13,7 +13,7 @@ import numpy as np
 from aptv2.errors import InputError
 from aptv2.files import atomic_write
 from aptv2.inference.output import Output
-from aptv2.locks import LOCK_FILE, held
+from aptv2.locks import LOCK_FILES, held
 from aptv2.models.protocols import State
 
 _VERSION = 2
@@ -121,7 +121,7 @@ class Checkpoint:
         self._parts = 0
         try:
             for path in self.folder.iterdir() if self.folder.is_dir() else ():
-                if path.name != LOCK_FILE:
+                if path.name not in LOCK_FILES:
                     path.unlink()
             with suppress(OSError):  # The lock is still in it.
                 self.folder.rmdir()
