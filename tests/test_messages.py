@@ -20,10 +20,12 @@ PENDING: tuple[str, ...] = (
     "benchmarks/weights.py",
     "cli/bench.py",
     "inference/cluster.py",
+    "models/checkpoints.py",
+    "models/devices.py",
     "models/load.py",
     "models/onnx_export.py",
-    "models/pose/heatmap.py",
     "models/pose/onnx.py",
+    "models/registry.py",
     "models/trackers/base.py",
     "training/networks.py",
     "training/recipes.py",
@@ -31,6 +33,7 @@ PENDING: tuple[str, ...] = (
     "video/sources.py",
     "weights/checkpoints.py",
     "weights/files.py",
+    "weights/imagenet.py",
 )
 FILES = [
     path.relative_to(PACKAGE).as_posix()
