@@ -70,6 +70,6 @@ def test_messages_end_with_a_full_stop(name: str) -> None:
 
 
 def test_an_unended_message_is_found() -> None:
-    assert unended('raise InputError(f"{path}: is " "a file")') == ["line 1: a file"]
+    assert unended('raise InputError(f"{path}: is " "a file")') == ["line 1: : is a file"]
     assert not unended('raise InputError(f"{path}: is a file; give a folder.")')
     assert not unended('raise InputError(f"{path}: {error}")')

@@ -72,7 +72,8 @@ def test_a_text_file_called_mp4_is_refused(
 ) -> None:
     reported = upload(client, b"Dear diary")
     assert reported.status_code == 400
-    assert reported.json() == {"error": "clip.mp4: is not a video that can be read"}
+    sentence = "clip.mp4: is not a video that can be read; convert it to MP4."
+    assert reported.json() == {"error": sentence}
     assert alive(client, workspace, make_clip())
 
 
