@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
-import cv2
 import numpy as np
 import simplejpeg
 from PIL import Image, ImageOps
@@ -256,7 +256,10 @@ def _deep_values(path: Path, image: Image.Image, orientation: int, page: int) ->
         return np.asarray(image if orientation == 1 else ImageOps.exif_transpose(image))
     if not _has_deep_colour(image) or orientation != 1:
         return None
+    import cv2  # Not at the top: lists of files need no OpenCV.
+
     # Pillow reads the upper bytes of colours only.
+    values: Any
     if image.format == "TIFF":
         values = cv2.imreadmulti(str(path), start=page, count=1, flags=cv2.IMREAD_UNCHANGED)[1][0]
     else:
@@ -272,7 +275,8 @@ def _has_deep_colour(image: Image.Image) -> bool:
         bits = tags.get(_BITS_TAG, 8)
         deepest = max(bits) if isinstance(bits, tuple) else bits
         return image.mode in ("RGB", "RGBA", "RGBX") and deepest > 8 and tags.get(274, 1) == 1
-    return image.format == "PNG" and any(";16" in str(tile[3]) for tile in image.tile)
+    tiles = getattr(image, "tile", [])
+    return image.format == "PNG" and any(";16" in str(tile[3]) for tile in tiles)
 
 
 def _orientation(image: Image.Image) -> int:

@@ -27,7 +27,7 @@ _INTEGER = "tag:yaml.org,2002:int"
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class _Loader(_Base):  # type: ignore[misc]
+class _Loader(_Base):
     """PyYAML's safe loader without dates and huge numbers, and with a bound on aliases."""
 
     # The base class shares its table among all loaders.

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def read_coco(path: str | Path, root: str | Path | None = None) -> PoseTable:
         Every image of the file is a frame, with or without animals. Where images have no
         `frame_index`, a frame's index is its place in its clip by file name. A box is NaN where an
         annotation has keypoints and no `bbox`; an animal whose category lists no keypoints has
-        none. A `\` in a file name, as Windows writes it, is read as `/`.
+        none. A `\` in a file name is read as `/`, as Windows means it, where the image lies so.
 
     Raises
     ------
@@ -78,6 +79,8 @@ def parse_coco(document: Any, path: Path, root: str | Path | None = None) -> Pos
 
     images = Records(path, "image", document["images"])
     frames = _frames(images)
+    root = Path(root) if root is not None else _root(path, frames.names, document)
+    frames, root = _from_windows(frames, root, path, document)
     listed = _without_keypoints(document["annotations"], categories) if has_keypoints else None
     animals = Records(path, "annotation", listed or document["annotations"])
     animals.lookup("category_id", category_ids, "category")
@@ -102,7 +105,7 @@ def parse_coco(document: Any, path: Path, root: str | Path | None = None) -> Pos
         crowd=(animals.integers("iscrowd", 0) != 0) | (animals.integers("is_crowd", 0) != 0),
         skeleton=skeleton,
         categories=names,
-        root=Path(root) if root is not None else _root(path, frames.names, document),
+        root=root,
         names=_animal_names(path, document.get("tracks"), tracks),
     )
 
@@ -215,7 +218,7 @@ def tidy_keypoint(name: str) -> str:
 
 
 def _frames(images: Records) -> Frames:
-    names = list(map(with_slashes, images.texts("file_name")))
+    names = images.texts("file_name")
     faults = {index: fault for index, name in enumerate(names) if (fault := fault_of(name))}
     if faults:
         said = next(iter(faults.values()))
@@ -239,6 +242,23 @@ def _frames(images: Records) -> Frames:
         indices=indices,
         times=images.floats("time", math.nan),
     )
+
+
+def _from_windows(
+    frames: Frames, root: Path | None, path: Path, document: Any
+) -> tuple[Frames, Path | None]:
+    r"""Frames whose names have `/` for `\`, and their root, where the images lie so.
+
+    On other systems than Windows a `\` may be part of a name, so the files decide.
+    """
+    if not any("\\" in name for name in frames.names):
+        return frames, root
+    names = np.array([with_slashes(name) for name in frames.names], dtype=object)
+    for folder in (root, _root(path, names, document)):
+        first = next(i for i, name in enumerate(frames.names) if "\\" in name)
+        if folder and not is_file(folder / frames.names[first]) and is_file(folder / names[first]):
+            return replace(frames, names=names), folder
+    return frames, root
 
 
 def place_in_clip(names: Sequence[str], clips: np.ndarray) -> np.ndarray:

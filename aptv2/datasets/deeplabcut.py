@@ -211,8 +211,8 @@ def _read_csv(path: Path) -> _Labels:
     for image, row in enumerate(rows[depth:]):
         for column, cell in enumerate(row[start:]):
             try:
-                number = cell.replace(",", ".") if parted != "," else cell
-                values[image, column] = float(number) if number else math.nan
+                text = cell.replace(",", ".") if parted != "," else cell
+                values[image, column] = float(text) if text else math.nan
             except ValueError:
                 raise InputError(
                     f"{path}: image {image + 1}: {_said(columns[column])} is {cell[:40]!r}, "

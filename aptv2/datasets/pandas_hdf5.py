@@ -95,7 +95,7 @@ def _read_records(group: Any, path: Path) -> PandasTable:
     _check_texts([len(cell) for cells in columns for cell in cells])
     levels = info[1].get("names") if len(columns) and len(columns[0]) > 1 else [""]
     values = [_numbers(table[block]).reshape(len(table), -1) for block in blocks]
-    names = [(name,) for name in _as_texts(table["index"])]
+    names: list[tuple[str, ...]] = [(name,) for name in _as_texts(table["index"])]
     return _fitting(names, [str(level) for level in levels], columns, values)
 
 
@@ -123,7 +123,7 @@ def _plain(data: Any, path: Path) -> Any:
                 "program; give the .csv beside it."
             )
     # The reader in Python: the one in C takes the memory that the number of a memo asks for.
-    return pickle._Unpickler(io.BytesIO(content)).load()  # type: ignore[attr-defined]
+    return pickle._Unpickler(io.BytesIO(content)).load()
 
 
 def _axis(group: Any, axis: str) -> tuple[list[str], list[tuple[str, ...]]]:

@@ -25,19 +25,9 @@ Colour = tuple[int, int, int]
 # Chosen greedily for the largest distance in CIELAB to those before, the smallest of three kinds
 # of sight counting: normal, deuteranopia and protanopia (simulated after Machado et al., 2009).
 TRACK_COLOURS = (
-    "#f6be2b",
-    "#885efb",
-    "#3cf4f6",
-    "#ea2d59",
-    "#82a4f5",
-    "#b5fb8f",
-    "#b75e95",
-    "#cf5704",
-    "#2ea377",
-    "#e017bc",
-    "#c6a154",
-    "#34f8c3",
-)
+    "#f6be2b", "#885efb", "#3cf4f6", "#ea2d59", "#82a4f5", "#b5fb8f",
+    "#b75e95", "#cf5704", "#2ea377", "#e017bc", "#c6a154", "#34f8c3",
+)  # fmt: skip
 NO_TRACK, OUTLINE, WHITE = "#e1e1e1", "#181818", "#ffffff"
 MIN_SCORE = 0.3
 """Keypoints of a lower score are not drawn."""

@@ -49,7 +49,9 @@ def open_container(source: str | Path | io.RawIOBase) -> InputContainer:
     """
     # The prefix keeps FFmpeg from reading a protocol into a file's name.
     file = source if isinstance(source, io.RawIOBase) else f"file:{source}"
-    return av.open(file, options=dict(_SAFE_OPTIONS), metadata_errors="replace")
+    container = av.open(file, options=dict(_SAFE_OPTIONS), metadata_errors="replace")
+    assert isinstance(container, InputContainer)
+    return container
 
 
 @contextmanager

@@ -51,7 +51,7 @@ class ImageFolder(VideoSource):
         files = tuple(images_in(path)) if path.is_dir() else (path,)
         if not files:
             raise InputError(f"{path}: holds no images (jpg, png, bmp, tif or webp).")
-        pages = []
+        pages: list[int] = []
         width, height = 0, 0
         for file in files:
             sizes = page_sizes(file)

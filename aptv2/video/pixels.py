@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import av
 import numpy as np
@@ -32,7 +33,9 @@ class FrameConverter:
         """uint8 (H, W, 3), RGB, contiguous and upright."""
         if self._levels is None:
             # One thread: the decoder has the other cores.
-            image = self._converter.reformat(frame, format="rgb24", threads=1).to_ndarray()
+            image: np.ndarray = self._converter.reformat(
+                frame, format="rgb24", threads=1
+            ).to_ndarray()
         else:
             image = self._levels.to_bytes(deep_values(frame, self._converter))
             if image.ndim == 2:
@@ -72,7 +75,8 @@ def display_matrix(frame: av.VideoFrame) -> tuple[int, int, int, int] | None:
 
     None where it is upright.
     """
-    side = frame.side_data.get(Type.DISPLAYMATRIX) if frame.side_data else None
+    sides: Any = frame.side_data  # its keys are members of Type
+    side = sides.get(Type.DISPLAYMATRIX) if sides else None
     if side is None:
         return None
     values = np.frombuffer(bytes(side), np.int32, 9).tolist()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -149,7 +150,7 @@ class VideoFile(VideoSource):
         finally:
             frames.close()
 
-    def _frames(self) -> Iterator[tuple[int, float, av.VideoFrame]]:
+    def _frames(self) -> Generator[tuple[int, float, av.VideoFrame], None, None]:
         """Numbers, times and frames; at the first damage once more from the start, with care."""
         last = -1
         try:
@@ -179,7 +180,8 @@ class VideoFile(VideoSource):
             if damage is not None:
                 # With several threads, errors come late and take good frames with them.
                 stream.thread_type, stream.codec_context.thread_count = "NONE", 1
-            joined = bool(container.format.flags & Flags.ts_discont.value)
+            discontinuous: Any = Flags.ts_discont.value
+            joined = bool(container.format.flags & discontinuous)
             decoding = Decoding(self.path, container, stream, self.fps, joined, damage)
             yield from decoding
             if decoding.lost:

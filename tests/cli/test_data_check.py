@@ -37,7 +37,7 @@ def test_lost_data_exit_with_1(small_release: Path) -> None:
     assert "data would be lost; images decoded: 89" in said
     assert "named but absent" in said
     assert "easy/2dog/v1C1/0000.jpg" in said
-    assert "0 of APTv2's 45 published totals are the same" in said
+    assert "0 of APTv2's 105 published totals are the same" in said
 
 
 def test_json_for_machines(small_release: Path) -> None:

@@ -53,7 +53,7 @@ def test_convert(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["list", "resnet"], "there is no network 'resnet'; known are res50"),
+        (["list", "resnet"], "there is no network 'resnet'; known: lite, hrformer_s"),
         (["pull", "aptv2-res50-coco"], "convert FILE --as aptv2-res50-coco"),
         (["pull", "res50-ap10"], "did you mean 'res50-ap10k'"),
         (["convert", "none.pth", "out.safetensors"], "none.pth: there is no such weights file"),

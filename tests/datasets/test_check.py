@@ -304,10 +304,9 @@ def test_the_inner_folders(tmp_path: Path) -> None:
     """Few-shot, leave-one-out and tracking files: counted, and no clip is in two of a pair."""
     root = generate.write_release(tmp_path, generate.small_clips(), folders=True)
     report = check_data(root, images=False)
-    assert [finding.title for finding in report.findings] == [
-        "annotation file of another size than published",
-        SPELLINGS,
-    ]
+    # The generated files are smaller than the published ones.
+    titles = [finding.title for finding in report.findings]
+    assert titles == ["annotation file of another size than published", SPELLINGS]
     files = {total.what: total.found for total in report.totals if total.what.startswith("files")}
     assert files == {"files in fewshot": 10, "files in leaveoneout": 24, "files in tracking": 18}
 

@@ -12,11 +12,11 @@ import generate
 import numpy as np
 import pytest
 
+from aptv2 import score_tracking
 from aptv2.datasets import read_annotations
 from aptv2.datasets.check import check_data
 from aptv2.datasets.read_split import read_split
 from aptv2.errors import InputError
-from aptv2.evaluation import score_tracking
 from aptv2.tables import PoseTable
 
 ANIMALS = {"train": 40, "val": 40, "test": 40}

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from aptv2 import score_keypoints
 from aptv2.datasets import read_coco
 from aptv2.datasets.coco import parse_coco
 from aptv2.errors import InputError
-from aptv2.evaluation import score_keypoints
 from aptv2.evaluation.keypoints import ranked
 from aptv2.export import write_coco, write_coco_results
 from aptv2.skeleton import ANIMAL17, Skeleton

@@ -42,7 +42,7 @@ def test_by_hand() -> None:
 
 
 def test_the_best_there_is() -> None:
-    scores = score_single_object(TRUTH, TRUTH)
+    scores = dict(score_single_object(TRUTH, TRUTH))
     assert scores.pop("success") == pytest.approx(20 / 21)  # nothing overlaps by more than 1
     assert set(scores.values()) == {1.0}
 

@@ -95,12 +95,12 @@ def check_data(
             check_unnamed(folder, sizes, findings)
     is_aptv2 = is_release and found.species >= set(SPECIES)
     if is_aptv2:
-        sizes = {name: path.stat().st_size for name, path in files.items() if name in FILE_SIZES}
+        in_bytes = {name: path.stat().st_size for name, path in files.items() if name in FILE_SIZES}
         findings.add(
             OTHER_FILE_SIZE,
             (
                 f"{name}: {size:,} bytes, not {FILE_SIZES[name]:,}"
-                for name, size in sizes.items()
+                for name, size in in_bytes.items()
                 if size != FILE_SIZES[name]
             ),
         )
