@@ -132,7 +132,8 @@ class Checkpoint:
         for name, value in self.settings.items():
             if begun.get(name) != value:
                 raise InputError(
-                    f"{self.folder}: the run was begun with {name} {begun.get(name)}, not {value}; "
+                    f"{self.folder}: the run was started with {name} "
+                    f"{begun.get(name)}, not {value}; "
                     "resume it with the same, or start again without --resume."
                 )
 

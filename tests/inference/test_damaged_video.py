@@ -106,7 +106,7 @@ def test_whatever_one_video_leads_to_the_others_are_tracked(
             raise UnicodeDecodeError("utf-8", b"\xe9", 0, 1, "invalid start byte")
         return track_video(source, *args, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("aptv2.inference.batch.track_video", fail)
+    monkeypatch.setattr("aptv2.inference.pipeline.track_video", fail)
     outcomes = list(track_videos([other, two_animals.path], tmp_path / "out", **blobs))
     assert [outcome.code for outcome in outcomes] == [1, 0]
     assert str(other) in outcomes[0].sentence

@@ -11,6 +11,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
+from aptv2.codecs import Codec
 from aptv2.codecs.heatmaps import gaussian_heatmaps
 from aptv2.models.lite import detection, tracking
 from aptv2.models.lite.backbone import CHANNELS, STRIDES, Backbone, FoldedConv, imagenet_state
@@ -169,19 +170,8 @@ class TestPose:
         assert (single - plain).abs().max() > 1e-3  # and differs from one look
 
 
-class BrightSpot(PoseModel):
-    """Reads one keypoint: the light of the crop is the heatmap."""
-
-    def __init__(self, size: tuple[int, int]) -> None:
-        super().__init__(size)
-        self.number = nn.Parameter(torch.zeros(1))
-
-    def forward(self, images: Tensor) -> Tensor:
-        light = images.mean(dim=1, keepdim=True)
-        size = [side // 4 for side in self.input_size]
-        # Heatmap pixels lie on the crop's grid with corner on corner.
-        light = nn.functional.interpolate(light, size, mode="bilinear", align_corners=True)
-        return light.repeat(1, 17, 1, 1)
+class MeanOfLight(Codec):
+    """Finds the middle of the light."""
 
     def decode(self, heatmaps: Tensor) -> Tensor:
         light = (heatmaps - heatmaps.amin(dim=(2, 3), keepdim=True))[:, 0]
@@ -190,6 +180,22 @@ class BrightSpot(PoseModel):
         total = light.sum(dim=(1, 2))
         middle = [(light * axis).sum(dim=(1, 2)) / total for axis in (x, y)]
         return torch.stack([*middle, total], dim=1)[:, None].repeat(1, 17, 1)
+
+
+class BrightSpot(PoseModel):
+    """Reads one keypoint: the light of the crop is the heatmap."""
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        codec = MeanOfLight("distribution", "udp", "newton", mmpose_crops=False)
+        super().__init__(size, codec=codec)
+        self.number = nn.Parameter(torch.zeros(1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        light = images.mean(dim=1, keepdim=True)
+        size = [side // 4 for side in self.input_size]
+        # Heatmap pixels lie on the crop's grid with corner on corner.
+        light = nn.functional.interpolate(light, size, mode="bilinear", align_corners=True)
+        return light.repeat(1, 17, 1, 1)
 
 
 class TestPredict:

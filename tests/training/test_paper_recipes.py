@@ -66,7 +66,7 @@ class TestRefused:
     def test_no_images(self, photographs: Path, tmp_path: Path) -> None:
         for split in ("train", "val"):
             (tmp_path / f"{split}.json").write_text((photographs / f"{split}.json").read_text())
-        with pytest.raises(InputError, match="images that the annotations name are not there"):
+        with pytest.raises(InputError, match="images that its annotations name are not there"):
             train(read_recipe(RECIPES / "res50.yaml", TINY), tmp_path, tmp_path / "run")
 
     def test_weights_that_are_not_there(self, photographs: Path, tmp_path: Path) -> None:

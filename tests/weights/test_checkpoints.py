@@ -54,13 +54,13 @@ def pickled_as(module: str, cls: type) -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("manifest", OFFICIAL)
+@pytest.mark.parametrize("name_of_file", OFFICIAL)
 def test_official_checkpoints_are_recognised_and_no_tensor_is_lost(
-    official: Official, saved: Saved, manifest: str
+    official: Official, saved: Saved, name_of_file: str
 ) -> None:
-    state = official(manifest)
+    state = official(name_of_file)
     checkpoint = read_checkpoint(saved({"meta": {"epoch": 210}, "state_dict": state}))
-    assert checkpoint.network == OFFICIAL[manifest]
+    assert checkpoint.network == OFFICIAL[name_of_file]
     assert checkpoint.keypoints == 17
     assert {mmpose_name(name): t.shape for name, t in checkpoint.tensors.items()} == {
         name: t.shape for name, t in state.items()

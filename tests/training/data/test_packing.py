@@ -274,7 +274,7 @@ class TestWriting:
         source = data / "many.json"
         source.write_text(json.dumps(document))
         code = (
-            "import sys; from pathlib import Path; from aptv2.training import packing\n"
+            "import sys; from pathlib import Path; from aptv2.training.data import packing\n"
             "packing.write_pack(Path(sys.argv[1]), Path(sys.argv[2]), (64, 64), workers=1)"
         )
         process = subprocess.Popen([sys.executable, "-c", code, str(source), str(tmp_path / "a")])
