@@ -133,7 +133,7 @@ def export_onnx(model: PoseModel, network: str, path: str | Path) -> float:
 def _network_of(source: str | Path, expert: str | None) -> str:
     """The name of the network that a weights file is of."""
     path = locate(source)
-    if path.suffix == ".safetensors" and "pose.heatmaps.weight" in read_weights(path)[0]:
+    if path.suffix == ".safetensors" and "pose.head.heatmaps.weight" in read_weights(path)[0]:
         return "lite"
     return read_checkpoint(path, expert).network
 

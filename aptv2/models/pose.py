@@ -9,15 +9,17 @@ import torch
 from torch import Tensor, nn
 
 from aptv2 import codecs, crops
+from aptv2.models.lite.calibration import decode_calibrated
 from aptv2.skeleton import ANIMAL17, Skeleton
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 BATCH = 64  # crops that go through a network at once
 
-Decoding = Literal["newton", "quarter", "udp"]
+Decoding = Literal["newton", "calibrated", "quarter", "udp"]
 _DECODERS = {
     "newton": codecs.decode_newton,
+    "calibrated": decode_calibrated,
     "quarter": codecs.decode_quarter,
     "udp": codecs.decode_udp,
 }
@@ -37,7 +39,8 @@ class PoseModel(nn.Module):
     udp
         The convention of crops and heatmaps, see :mod:`aptv2.crops`.
     decoding
-        How joints are read from heatmaps: a function `decode_...` of :mod:`aptv2.codecs`.
+        How joints are read from heatmaps: a function `decode_...` of :mod:`aptv2.codecs`, or of
+        :mod:`aptv2.models.lite.calibration`.
     mmpose_crops
         Whether crops are made as MMPose makes them: of boxes inside the frame, without smoothing.
     """

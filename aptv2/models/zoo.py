@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import nn
@@ -13,7 +13,7 @@ from torch import nn
 from aptv2.errors import InputError
 from aptv2.models import paper, vitposetrack
 from aptv2.models.lite.detector import LiteDetector
-from aptv2.models.lite.network import LiteNetwork, LitePose, fuse
+from aptv2.models.lite.network import LitePose, PosePart, SearchPart, fuse
 from aptv2.models.lite.tracker import LiteTracker
 from aptv2.models.onnx import OnnxPose
 from aptv2.models.ostrack import ViTTracker
@@ -21,10 +21,11 @@ from aptv2.models.pose import PoseModel
 from aptv2.models.tracker import Tracker
 from aptv2.models.vitposetrack import SharedPose, ViTPoseTrack
 from aptv2.models.vittrack import ViTTrack
+from aptv2.skeleton import ANIMAL17, Skeleton
 from aptv2.weights import find_weights, how_to_get, load_pose_weights, load_tracker_weights
 from aptv2.weights.cache import locate
 from aptv2.weights.checkpoints import read_checkpoint
-from aptv2.weights.files import load_weights, read_about, read_skeleton, read_weights, written
+from aptv2.weights.files import load_weights, read_about, read_part, read_skeleton, written
 
 EMBEDDED = Path(__file__).parents[1] / "assets" / "lite.safetensors"
 Dtype = Literal["float32", "bfloat16", "auto"]
@@ -97,8 +98,8 @@ def _pose_model(
 ) -> PoseModel:
     _refuse_unknown(name, POSE_NETWORKS)
     if name == "lite":
-        network = _lite(name, weights, device, dtype)
-        return LitePose(network, network.skeleton).eval()
+        part, skeleton = _lite("pose", name, weights, device, dtype)
+        return LitePose(part, skeleton).eval()
     if name in vitposetrack.POSE_NAMES:
         if expert:
             raise InputError(f"{name} has no experts; leave out '{expert}'")
@@ -148,7 +149,8 @@ def load_detector(
     dtype: Dtype = "float32",
 ) -> LiteDetector:
     """An animal detector; the parameters are those of :func:`load_pose_model`."""
-    return LiteDetector(_lite(name, weights, device, dtype))
+    part, _ = _lite("search", name, weights, device, dtype)
+    return LiteDetector(part)
 
 
 def load_tracker(
@@ -191,7 +193,8 @@ def load_tracker(
         known = ", ".join(vitposetrack.POSE_NAMES)
         raise InputError(f"{name} follows animals and reads no poses on the way; {known} do")
     if name == "lite":
-        return LiteTracker(_lite(name, weights, device, dtype))
+        part, _ = _lite("search", name, weights, device, dtype)
+        return LiteTracker(part)
     return ViTTracker(_vit_track(name, weights, device, dtype), pose)
 
 
@@ -238,28 +241,38 @@ def _number(dtype: Dtype, device: torch.device) -> torch.dtype:
 
 
 def _lite(
-    name: str, weights: str | Path | None, device: str | torch.device | None, dtype: Dtype
-) -> LiteNetwork:
+    part: str,
+    name: str,
+    weights: str | Path | None,
+    device: str | torch.device | None,
+    dtype: Dtype,
+) -> tuple[Any, Skeleton]:
+    """A part of the lite network, `pose` or `search`, and the joints that its file is about."""
     _refuse_unknown(name, ("lite",))
     place = _device(device)
     number = _number(dtype, place)
     if weights == "random":
-        return _build(None, 0, place, number)
+        return _build(part, None, 0, place, number)
     path = Path(weights) if weights else EMBEDDED
-    return _build(path, written(path), place, number)
+    return _build(part, path, written(path), place, number)
 
 
 @lru_cache(maxsize=4)
-def _build(path: Path | None, since: int, device: torch.device, dtype: torch.dtype) -> LiteNetwork:
-    """The lite network; the three heads that are asked for share one body."""
-    network = LiteNetwork() if path is None else LiteNetwork(read_skeleton(path))
+def _build(
+    part: str, path: Path | None, since: int, device: torch.device, dtype: torch.dtype
+) -> tuple[nn.Module, Skeleton]:
+    """A part of the lite network; of its file nothing else is read.
+
+    The detector and the tracker are one part, which both share.
+    """
+    skeleton = ANIMAL17 if path is None else read_skeleton(path)
+    network = PosePart(len(skeleton)) if part == "pose" else SearchPart()
     if path is not None:
-        tensors, _ = read_weights(path)
-        load_weights(network, tensors, path)
+        load_weights(network, read_part(path, part), path)
     fuse(network.eval())
     network.requires_grad_(False)
     network.to(device=device, dtype=dtype).to(memory_format=torch.channels_last)
-    return network
+    return network, skeleton
 
 
 def _vit_track(

@@ -10,7 +10,7 @@ from torch import Tensor
 from torchvision.ops import generalized_box_iou_loss
 
 from aptv2.codecs import gaussian_heatmaps, heatmap_targets
-from aptv2.models.lite.detection import corner_boxes
+from aptv2.models.lite.detection import cell_centres, corner_boxes
 from aptv2.models.lite.network import LiteNetwork
 from aptv2.models.lite.pose import SIGMA
 from aptv2.models.lite.tracking import centre_boxes, corner_form
@@ -18,6 +18,7 @@ from aptv2.models.paper import HeatmapPose
 from aptv2.models.pose import normalise
 from aptv2.models.vitposetrack import ViTPoseTrack
 from aptv2.models.vittrack import ViTTrack
+from aptv2.training.assignment import assign
 from aptv2.training.recipes import TaskName
 
 Batch = dict[str, Tensor]
@@ -25,6 +26,8 @@ Batch = dict[str, Tensor]
 # starts from nothing stays there long; the best heatmaps are the same.
 FRONT = 20.0
 DOUBTFUL = 0.4  # score from which an unlabelled detection may be an animal without a box
+FOCUS, FOCUS_WEIGHT = 1.0, 2.0  # quality focal loss (Li et al., NeurIPS 2020): its power
+BOX_WEIGHT = 2.5  # of the boxes against the scores
 
 
 def heatmap_loss(network: HeatmapPose, batch: Batch, sigma: float = 2.0) -> Tensor:
@@ -166,32 +169,42 @@ def pose_loss(network: LiteNetwork, batch: Batch) -> Tensor:
     A heatmap is a distribution over the picture, its target a normalised Gaussian. On 5,000
     animals this learns at once, where a mean squared error hardly leaves zero.
     """
-    logits, visible = network.pose(network.body(normalise(batch["image"])))
+    logits, visible = network.pose(normalise(batch["image"]))
     targets = gaussian_heatmaps(batch["joints"], logits.shape[2:], SIGMA).flatten(2)
     targets = targets / targets.sum(dim=2, keepdim=True).clamp_min(1e-6)
     seen = batch["seen"]
     entropy = -(targets * torch.log_softmax(logits.float().flatten(2), dim=2)).sum(dim=2)
     where = (entropy * seen).sum() / seen.sum().clamp_min(1)
-    whether = F.binary_cross_entropy_with_logits(visible.float(), seen)
-    return where + whether
+    told = batch["told"]
+    doubt = F.binary_cross_entropy_with_logits(visible.float(), seen, told, reduction="sum")
+    return where + doubt / told.sum().clamp_min(1)
 
 
 def detection_loss(network: LiteNetwork, batch: Batch) -> Tensor:
-    """Focal loss of the centre map, generalised IoU of the boxes.
+    """Cross-entropy of the scores, generalised IoU of the boxes, for the cells that answer.
 
-    Where a picture may hold animals without a box, a confident detection away from every box is
-    not punished: it is more likely right than wrong.
+    A score is wanted as high as its box overlaps (:mod:`aptv2.training.assignment`). Where a
+    picture may hold animals without a box, a confident detection away from every box is not
+    punished: it is more likely right than wrong.
     """
-    logits, distances = network.detection(network.body(normalise(batch["image"])))
-    logits, targets, known = logits[:, 0].float(), batch["centres"], batch["known"]
-    doubtful = (known == 0.5) & (targets < 0.01) & (logits.detach().sigmoid() > DOUBTFUL)
-    heat = centre_focal_loss(logits, targets, (known > 0) & ~doubtful)
-    weights = batch["weights"]
-    front = weights > 0
-    found = corner_boxes(distances).permute(0, 2, 3, 1)[front]
-    wanted = corner_boxes(batch["sides"]).permute(0, 2, 3, 1)[front]
-    overlap = generalized_box_iou_loss(found, wanted)
-    return heat + 2 * (overlap * weights[front]).sum() / weights.sum().clamp_min(1)
+    search = network.search
+    logits, distances = search.detection(search.backbone(normalise(batch["image"])))
+    middles = cell_centres(*logits.shape[2:], logits.device).flatten(1).T
+    logits, known = logits.float().flatten(1), batch["known"].flatten(1)
+    found = corner_boxes(distances).flatten(2).transpose(1, 2)
+    target = assign(
+        logits.detach().sigmoid(), found.detach(), batch["boxes"], batch["wanted"], middles
+    )
+    doubtful = (known == 0.5) & ~target.inside & (logits.detach().sigmoid() > DOUBTFUL)
+    counted = ((known > 0) & ~doubtful) | (target.scores > 0)
+    entropy = F.binary_cross_entropy_with_logits(logits, target.scores, reduction="none")
+    # Many sure and empty cells would outweigh the few that are hard.
+    entropy = entropy * (logits.sigmoid() - target.scores).detach().abs().pow(FOCUS)
+    total = target.scores.sum().clamp_min(1)
+    front = target.scores > 0
+    overlap = generalized_box_iou_loss(found[front], target.boxes[front])
+    boxes = (overlap * target.scores[front]).sum() / total
+    return FOCUS_WEIGHT * (entropy * counted).sum() / total + BOX_WEIGHT * boxes
 
 
 def tracking_loss(network: LiteNetwork, batch: Batch) -> Tensor:
@@ -199,10 +212,10 @@ def tracking_loss(network: LiteNetwork, batch: Batch) -> Tensor:
 
     Several templates look for their animals in one search picture, whose features serve them all.
     """
-    head = network.tracking
+    backbone, head = network.search.backbone, network.search.tracking
     pictures, boxes = batch["template"].flatten(0, 1), batch["template_box"].flatten(0, 1)
-    template = head.template(network.body(normalise(pictures)), boxes)
-    logits, sizes, offsets = head(template, network.body(normalise(batch["search"])))
+    template = head.template(backbone(normalise(pictures)), boxes)
+    logits, sizes, offsets = head(template, backbone(normalise(batch["search"])))
     cells = logits.shape[2]
     box, present = batch["search_box"].flatten(0, 1), batch["present"].flatten()
     centre, size = (box[:, :2] + box[:, 2:]) / 2, box[:, 2:] - box[:, :2]

@@ -55,9 +55,7 @@ class StageTraining(lightning.LightningModule):
         self._parts: list[dict[str, Tensor]] = []  # losses of the step so far
         self.network.to(memory_format=torch.channels_last)
         if isinstance(network, LiteNetwork):
-            network.body.learn(stage.body_rate > 0)
-            for head in ("pose", "detection", "tracking"):
-                getattr(network, head).requires_grad_(head in stage.tasks)
+            _rest_parts(network, stage)
         if isinstance(network, ViTTrack):
             _rest_what_does_not_learn(network, stage)
         self.averaged: AveragedModel | None = None
@@ -145,6 +143,17 @@ class StageTraining(lightning.LightningModule):
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
+
+
+def _rest_parts(network: LiteNetwork, stage: Stage) -> None:
+    """Let rest the heads of tasks that the stage has not, and the backbones that serve none."""
+    pose, search = network.pose, network.search
+    pose.head.requires_grad_("pose" in stage.tasks)
+    search.detection.requires_grad_("detection" in stage.tasks)
+    search.tracking.requires_grad_("tracking" in stage.tasks)
+    awake = stage.body_rate > 0
+    pose.backbone.learn(awake and "pose" in stage.tasks, stage.resting)
+    search.backbone.learn(awake and bool(stage.tasks.keys() - {"pose"}), stage.resting)
 
 
 def _rest_what_does_not_learn(network: ViTTrack, stage: Stage) -> None:

@@ -50,7 +50,8 @@ def build_network(recipe: Recipe, skeleton: Skeleton) -> nn.Module:
     if name == "lite":
         network = LiteNetwork(skeleton)
         if init == "in1k":
-            network.body.load_state_dict(imagenet_body(network))
+            for part in (network.pose, network.search):
+                part.backbone.load_state_dict(imagenet_body(part.backbone))
         elif init != RANDOM:
             load_for_other_joints(network, EMBEDDED if init == EMBEDDED_NAME else init)
         return network
@@ -67,7 +68,7 @@ def _tracking_network(recipe: Recipe, skeleton: Skeleton) -> ViTTrack:
     if isinstance(stem, ConvolutionalStem) and init == "in1k":
         stem.load_imagenet(imagenet_tensors())
     elif isinstance(stem, ConvolutionalStem) and init == EMBEDDED_NAME:
-        tensors, prefix = read_weights(EMBEDDED)[0], "body.net."
+        tensors, prefix = read_weights(EMBEDDED)[0], "pose.backbone.net."
         own = stem.net.state_dict()
         stem.net.load_state_dict({name: tensors[prefix + name] for name in own})
     elif init != RANDOM:
@@ -96,16 +97,16 @@ def crops_as_mmpose(name: str) -> bool:
 def pose_model(network: nn.Module, size: tuple[int, int], skeleton: Skeleton) -> PoseModel:
     """The network as one that poses animals in crops of `size`; both share their weights."""
     if isinstance(network, LiteNetwork):
-        return LitePose(network, skeleton, size)
+        return LitePose(network.pose, skeleton, size)
     if isinstance(network, ViTPoseTrack):
         return SharedPose(network)
     assert isinstance(network, PoseModel)
     return network
 
 
-def imagenet_body(network: LiteNetwork) -> dict[str, torch.Tensor]:
-    """ImageNet weights of the lite network's body."""
-    return imagenet_state(imagenet_tensors(), network.body)
+def imagenet_body(backbone: nn.Module) -> dict[str, torch.Tensor]:
+    """ImageNet weights of a backbone of the lite network."""
+    return imagenet_state(imagenet_tensors(), backbone)
 
 
 def imagenet_tensors() -> dict[str, torch.Tensor]:

@@ -12,6 +12,7 @@ from aptv2.training.recipes import Stage
 
 _BLOCK = re.compile(r"^body\.blocks\.(\d+)\.")
 _STEM = "body.patch_embed.net."
+_BACKBONES = ("body.", "pose.backbone.", "search.backbone.")  # the last two are lite's
 
 
 def parameter_groups(network: nn.Module, stage: Stage) -> list[dict[str, Any]]:
@@ -23,7 +24,7 @@ def parameter_groups(network: nn.Module, stage: Stage) -> list[dict[str, Any]]:
         return layer_decay_groups(network, stage.head_rate, stage.weight_decay, stage.layer_decay)
     named = [name for name, _ in network.named_parameters()]
     # What the small ViT of the trackers has from ImageNet is its stem; its blocks start afresh.
-    body = _STEM if any(name.startswith(_STEM) for name in named) else "body."
+    body = _STEM if any(name.startswith(_STEM) for name in named) else _BACKBONES
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:

@@ -7,24 +7,30 @@ from functools import cached_property
 from pathlib import Path
 from typing import cast, get_args
 
-import numpy as np
-
 from aptv2.datasets import read_annotations
 from aptv2.datasets.splits import few_animals, subset, without_family
 from aptv2.errors import InputError
 from aptv2.skeleton import ANIMAL17, Skeleton
 from aptv2.tables import PoseTable
+from aptv2.training.boxed import box_source, read_scenes
 from aptv2.training.inputs import Split, read_split
 from aptv2.training.networks import crops_as_mmpose, uses_udp
 from aptv2.training.pack import Pack
 from aptv2.training.pairs import TrackingPairs
 from aptv2.training.recipes import Augmentation, Recipe, Task, TaskName, read_recipe
 from aptv2.training.runs import fingerprint
-from aptv2.training.samples import KEPT_BYTES, Images, Pixels, PoseCrops, usable
+from aptv2.training.samples import (
+    KEPT_BYTES,
+    Images,
+    MixedCrops,
+    Pixels,
+    PoseCrops,
+    usable,
+)
 from aptv2.training.scenes import DetectionScenes
 from aptv2.training.search_pairs import PairSource, SearchPairs
 
-Samples = PoseCrops | DetectionScenes | TrackingPairs | SearchPairs
+Samples = PoseCrops | MixedCrops | DetectionScenes | TrackingPairs | SearchPairs
 
 MANY = 50_000  # images: more are never kept in memory, so their sizes need not be read
 
@@ -34,12 +40,20 @@ class Sources:
 
     def __init__(self, recipe: Recipe, root: Path) -> None:
         self.recipe, self.root = recipe, root
+        self._images: dict[tuple[Path | None, tuple[str, ...]], Images] = {}
 
     @cached_property
     def stills(self) -> tuple[PoseTable, Images]:
         """The annotated photographs."""
         table = self._chosen(self._read(self.recipe.data.pose_train))
-        return table, Images(table)
+        return table, self._images_of(table)
+
+    def _images_of(self, table: PoseTable, kept: int = KEPT_BYTES) -> Images:
+        """The images of a table, which tasks that read the same files share."""
+        key = table.root, tuple(table.frames.names)
+        if key not in self._images:
+            self._images[key] = Images(table, kept)
+        return self._images[key]
 
     def _chosen(self, table: PoseTable) -> PoseTable:
         """The animals that the recipe learns from."""
@@ -94,21 +108,32 @@ class Sources:
         return self.pack.table, self.pack
 
     @cached_property
+    def more_poses(self) -> list[PoseTable]:
+        """What pose is learnt from beside that.
+
+        Raises
+        ------
+        InputError
+            Where it labels other joints.
+        """
+        tables = [self._read(each.path) for each in self.recipe.data.pose_more]
+        for table, each in zip(tables, self.recipe.data.pose_more, strict=True):
+            if table.skeleton.names != self.poses[0].skeleton.names:
+                raise InputError(
+                    f"{self.root / each.path}: labels other joints than "
+                    f"{self.recipe.data.pose_train}; leave it out of data.pose_more."
+                )
+        return tables
+
+    @cached_property
     def pack(self) -> Pack:
         """The pack that the recipe names."""
         assert self.recipe.data.pose_pack is not None
         return Pack(self.root / self.recipe.data.pose_pack)
 
     @cached_property
-    def clips(self) -> tuple[PoseTable, Images]:
-        """The tracked clips, of animals and of other things."""
-        assert self.recipe.data.clips_train is not None  # recipes are checked for that
-        table = read_annotations(self.root / self.recipe.data.clips_train)
-        return table, Images(table)
-
-    @cached_property
     def pairs(self) -> dict[str, PairSource]:
-        """What the ViT trackers learn from, by the names in the recipe."""
+        """What trackers learn from, by the names in the recipe."""
         return {name: self._pair_source(name) for name in self.recipe.data.pairs}
 
     def _pair_source(self, name: str) -> PairSource:
@@ -116,40 +141,16 @@ class Sources:
             return PairSource(*self.stills, name)
         table = self._read(name)
         kept = KEPT_BYTES if len(table.frames) <= MANY else 0
-        return PairSource(table, Images(table, kept), name)
+        return PairSource(table, self._images_of(table, kept), name)
 
     @property
     def _learns_pose(self) -> bool:
         return any("pose" in stage.tasks for stage in self.recipe.stages)
 
     @cached_property
-    def animal_clips(self) -> tuple[PoseTable, Images]:
-        """The clips that follow an animal."""
-        return self._part(self._animal)
-
-    @cached_property
-    def background(self) -> tuple[PoseTable, Images]:
-        """Frames without any animal: people and vehicles, which a detector must leave alone."""
-        table, images = self._part(~self._animal)
-        return table[np.zeros(len(table), bool)], images
-
-    @property
-    def _animal(self) -> np.ndarray:
-        """bool (frames,): whether the clip's object is an animal."""
-        table, _ = self.clips
-        animals = self.recipe.data.animals
-        if strangers := set(animals) - set(table.categories.values()):
-            raise InputError(
-                f"data.animals: no clip of {self.recipe.data.clips_train} shows "
-                f"'{min(strangers)}'; known are {', '.join(sorted(table.categories.values()))}"
-            )
-        wanted = [i for i, n in table.categories.items() if n in animals]
-        with_animal = np.unique(table.frames.clips[table.frame[np.isin(table.species, wanted)]])
-        return np.isin(table.frames.clips, with_animal)
-
-    def _part(self, chosen: np.ndarray) -> tuple[PoseTable, Images]:
-        table, images = self.clips
-        return table.with_frames(chosen), images.part(np.flatnonzero(chosen))
+    def scenes(self) -> list[PoseTable]:
+        """What detection learns from."""
+        return [read_scenes(each, self.root) for each in self.recipe.data.scenes]
 
     def fingerprints(self) -> dict[str, str]:
         """Fingerprints of all that the recipe trains and is scored on, by its keys.
@@ -160,17 +161,21 @@ class Sources:
             Where annotations or images are missing.
         """
         tasks = {task for stage in self.recipe.stages for task in stage.tasks}
-        lite, packed = self.recipe.model.name == "lite", self.recipe.data.pose_pack is not None
+        packed = self.recipe.data.pose_pack is not None
         prints = {}
-        if "pose" in tasks or lite:
+        if "pose" in tasks:
             prints["pose_val"] = fingerprint(self.truth)
         if "pose" in tasks and packed:
             prints["pose_pack"] = self.pack.fingerprint
-        if ("pose" in tasks and not packed) or lite:
+        if "pose" in tasks and not packed:
             prints["pose_train"] = fingerprint(self.stills[0])
-        if tasks - {"pose"} and lite:
-            prints["clips_train"] = fingerprint(self.clips[0])
-        if tasks - {"pose"} and not lite:
+        if "pose" in tasks:
+            for number, table in enumerate(self.more_poses):
+                prints[f"pose_more.{number}"] = fingerprint(table)
+        if "detection" in tasks:
+            for number, table in enumerate(self.scenes):
+                prints[f"scenes.{number}"] = fingerprint(table)
+        if "tracking" in tasks:
             for name, source in self.pairs.items():
                 prints[f"pairs.{name}"] = fingerprint(source.table)
         return prints
@@ -181,7 +186,23 @@ class Sources:
         if task == "pose":
             name = self.recipe.model.name
             udp, mmpose_boxes = uses_udp(name), crops_as_mmpose(name)
-            return PoseCrops(*self.poses, settings.size, varied, seed, udp, mmpose_boxes)
+            crops = PoseCrops(*self.poses, settings.size, varied, seed, udp, mmpose_boxes)
+            more = self.recipe.data.pose_more
+            if not more:
+                return crops
+            others = [
+                PoseCrops(
+                    table,
+                    self._images_of(table),
+                    settings.size,
+                    varied,
+                    seed,
+                    udp,
+                    partial=each.partial,
+                )
+                for table, each in zip(self.more_poses, more, strict=True)
+            ]
+            return MixedCrops(crops, others, [each.share for each in more], seed)
         if self.recipe.model.name != "lite":
             assert settings.samples is not None  # recipes are checked for that
             weights, pairs = self.recipe.data.pairs.values(), self.pairs.values()
@@ -189,18 +210,17 @@ class Sources:
                 list(pairs), list(weights), settings.samples, varied, seed, self.skeleton
             )
         if task == "detection":
-            scenes = [(self.stills, 0.7), (self.animal_clips, 0.1), (self.background, 0.2)]
-            there = [(source, share) for source, share in scenes if len(source[1])]
-            sources, parts = zip(*there, strict=True)
-            return DetectionScenes(list(sources), list(parts), settings.size[0], varied, seed)
-        return TrackingPairs(
-            [self.stills, self.clips],
-            [0.6, 0.4],
-            settings.samples or len(self.stills[0]),
-            varied,
-            seed,
-            varied.rivals,
-        )
+            scenes = self.recipe.data.scenes
+            sources = [
+                box_source(table, self._images_of(table), each, self.root)
+                for table, each in zip(self.scenes, scenes, strict=True)
+            ]
+            parts = [each.share for each in scenes]
+            return DetectionScenes(sources, parts, settings.size[0], varied, seed)
+        assert settings.samples is not None
+        sources = [(source.table, source.images) for source in self.pairs.values()]
+        parts = list(self.recipe.data.pairs.values())
+        return TrackingPairs(sources, parts, settings.samples, varied, seed, varied.rivals)
 
 
 def recipe_for(path: Path, data: Path, overrides: tuple[str, ...] = ()) -> Recipe:

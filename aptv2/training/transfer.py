@@ -12,7 +12,7 @@ from aptv2.weights.files import load_weights, read_skeleton
 
 # Layers of the lite network with a row a joint.
 _JOINT_LAYERS = tuple(
-    f"pose.{layer}.{kind}" for layer in ("heatmaps", "visible") for kind in ("weight", "bias")
+    f"pose.head.{layer}.{kind}" for layer in ("heatmaps", "visible") for kind in ("weight", "bias")
 )
 _SHORT = {"l": "left", "r": "right"}
 

@@ -170,6 +170,24 @@ def load_weights(network: nn.Module, tensors: Mapping[str, Tensor], path: Path |
     network.load_state_dict(fitting, assign=any(each.is_meta for each in own.values()))
 
 
+def read_part(path: Path | str, part: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with `part.`, under the names without it.
+
+    Of a `.safetensors` file the others are not read.
+
+    Raises
+    ------
+    InputError
+        Where there is no such file, or it holds something else than named tensors.
+    """
+    path, start = Path(path), f"{part}."
+    if path.suffix == ".safetensors" and path.is_file():
+        tensors, _ = _read_safetensors(path, start)
+    else:
+        tensors, _ = read_weights(path)
+    return {name.removeprefix(start): t for name, t in tensors.items() if name.startswith(start)}
+
+
 def _damage(path: Path) -> str:
     """What is wrong with a file that torch cannot read."""
     with path.open("rb") as file:
@@ -181,11 +199,13 @@ def _damage(path: Path) -> str:
     return f"no torch file: it begins with {start.decode('ascii', 'replace')!r}"
 
 
-def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def _read_safetensors(path: Path, start: str = "") -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Its tensors whose names begin with `start`, and what the file says of itself."""
     try:
         with safe_open(path, framework="pt") as file:
             about = _about(file)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            names = [name for name in file.keys() if name.startswith(start)]  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in names}
     except Exception as error:  # the readers raise whatever a malformed file leads them to
         raise _unreadable(path, error) from None
     return {n: t.float() if t.is_floating_point() else t for n, t in tensors.items()}, about

@@ -53,7 +53,7 @@ _STRANGERS = {
     "model.0.conv.": "a YOLO detector",
     "model.model.": "a YOLO detector",
     "text_model.": "a CLIP model",
-    "detection.": "the embedded lite network",
+    "search.": "the embedded lite network",
 }
 
 

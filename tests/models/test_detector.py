@@ -46,8 +46,8 @@ class RedDetection(nn.Module):
 def red_detector(
     network: LiteNetwork, sight: type[nn.Module], red_corners: Callable[[Tensor], Tensor]
 ) -> LiteDetector:
-    detector = LiteDetector(network)
-    detector.body, detector.head = sight(), RedDetection(red_corners)
+    detector = LiteDetector(network.search)
+    detector.backbone, detector.head = sight(), RedDetection(red_corners)
     return detector
 
 
@@ -136,7 +136,7 @@ class TestGeometry:
 class TestSelection:
     @pytest.fixture
     def select(self, network: LiteNetwork) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
-        detector = LiteDetector(network)
+        detector = LiteDetector(network.search)
         matrix, _ = detector._fit(384, 384)
 
         def run(corners: list[list[float]], scores: list[float]) -> tuple[np.ndarray, np.ndarray]:
@@ -174,7 +174,7 @@ class TestSelection:
 
 class TestNetwork:
     def test_a_batch_is_its_frames(self, network: LiteNetwork) -> None:
-        detector = LiteDetector(network, long_side=96)
+        detector = LiteDetector(network.search, long_side=96)
         rng = np.random.default_rng(0)
         frames = [rng.integers(0, 256, (48, 64, 3), np.uint8) for _ in range(3)]
         for (boxes, scores), frame in zip(detector.detect_batch(frames), frames, strict=True):
@@ -185,8 +185,9 @@ class TestNetwork:
     def test_results_are_as_promised(self, network: LiteNetwork) -> None:
         frame = np.random.default_rng(0).integers(0, 256, (100, 150, 3), np.uint8)
         eager = copy.deepcopy(network)
-        nn.init.constant_(eager.detection.centre[1].bias, 0.0)
-        boxes, scores = LiteDetector(eager, long_side=160).detect(frame)
+        nn.init.constant_(eager.search.detection.score[-1].bias, 0.0)
+        eager.search.detection.score[-1].weight.mul_(0.01)
+        boxes, scores = LiteDetector(eager.search, long_side=160).detect(frame)
         assert len(boxes) == len(scores) > 1
         assert (np.diff(scores) <= 0).all()
         assert (scores > FAINTEST).all()
@@ -197,8 +198,8 @@ class TestNetwork:
         assert overlaps.max() <= 1
 
     def test_no_frames(self, network: LiteNetwork) -> None:
-        assert LiteDetector(network).detect_batch([]) == []
+        assert LiteDetector(network.search).detect_batch([]) == []
 
     def test_one_pixel(self, network: LiteNetwork) -> None:
-        boxes, _ = LiteDetector(network, 64).detect(np.zeros((1, 1, 3), np.uint8))
+        boxes, _ = LiteDetector(network.search, 64).detect(np.zeros((1, 1, 3), np.uint8))
         assert boxes.shape[1:] == (4,)

@@ -92,7 +92,7 @@ class TestStart:
         load_for_other_joints(network, EMBEDDED)
         stored, after = read_weights(EMBEDDED)[0], network.state_dict()
         for name, tensor in after.items():
-            if name.startswith(("pose.heatmaps", "pose.visible")):
+            if name.startswith(("pose.head.heatmaps", "pose.head.visible")):
                 torch.testing.assert_close(tensor[[0, 3]], stored[name][[2, 7]])
                 torch.testing.assert_close(tensor[[1, 2, 4]], before[name][[1, 2, 4]])
             else:

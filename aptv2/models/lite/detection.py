@@ -12,23 +12,24 @@ REACH = 32.0  # pixels; the distance to a side that an output of 0 means
 
 
 class DetectionHead(nn.Module):
-    """Centres and sides at stride 8, without anchors.
+    """Scores and sides at stride 8, without anchors.
 
-    A map says how likely a cell is an animal's centre (CenterNet, Zhou et al. 2019); four others
-    give the distances from the cell to the sides of its box (FCOS, Tian et al. 2019).
+    Four maps give the distances from a cell to the sides of its animal's box (FCOS, Tian et al.,
+    ICCV 2019). One says how well that box will overlap an animal, 0 where there is none (TOOD,
+    Feng et al., ICCV 2021).
     """
 
     def __init__(self, width: int = 96) -> None:
         super().__init__()
         self.pyramid = Pyramid(width)
-        self.centre = nn.Sequential(Block(width), nn.Conv2d(width, 1, 1))
-        self.sides = nn.Sequential(Block(width), nn.Conv2d(width, 4, 1))
-        nn.init.constant_(self.centre.get_parameter("1.bias"), -3.0)  # few cells are centres
+        self.score = nn.Sequential(Block(width), Block(width), nn.Conv2d(width, 1, 1))
+        self.sides = nn.Sequential(Block(width), Block(width), nn.Conv2d(width, 4, 1))
+        nn.init.constant_(self.score.get_parameter("2.bias"), -3.0)  # few cells have an animal
 
     def forward(self, features: list[Tensor]) -> tuple[Tensor, Tensor]:
-        """Centre logits (N, 1, h, w), distances (N, 4, h, w) left, top, right, bottom in pixels."""
+        """Score logits (N, 1, h, w), distances (N, 4, h, w) left, top, right, bottom in pixels."""
         x8, _ = self.pyramid(features)
-        return self.centre(x8), self.sides(x8).float().clamp(-4, 4).exp() * REACH
+        return self.score(x8), self.sides(x8).float().clamp(-4, 4).exp() * REACH
 
 
 def cell_centres(height: int, width: int, device: torch.device | None = None) -> Tensor:

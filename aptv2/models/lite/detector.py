@@ -12,7 +12,7 @@ from torchvision.ops import nms
 from aptv2 import boxes as box_tools
 from aptv2 import crops
 from aptv2.models.lite.detection import peaks
-from aptv2.models.lite.network import LiteNetwork
+from aptv2.models.lite.network import SearchPart
 from aptv2.models.pose import normalise_for
 
 LONG_SIDE = 384  # pixels that the longer side of a frame is brought to
@@ -26,14 +26,14 @@ class LiteDetector:
 
     Parameters
     ----------
-    network
-        A lite network in eval mode.
+    part
+        The part of a lite network that searches, in eval mode.
     long_side
         Pixels that the longer side of a frame is brought to; more finds smaller animals, slower.
     """
 
-    def __init__(self, network: LiteNetwork, long_side: int = LONG_SIDE) -> None:
-        self.body, self.head, self.long_side = network.body, network.detection, long_side
+    def __init__(self, part: SearchPart, long_side: int = LONG_SIDE) -> None:
+        self.backbone, self.head, self.long_side = part.backbone, part.detection, long_side
 
     def detect(self, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Animals of one frame.
@@ -60,7 +60,7 @@ class LiteDetector:
         matrix, canvas = self._fit(height, width)
         pixels = np.concatenate([crops.sample(f, matrix, canvas, None) for f in frames])
         images = normalise_for(self.head, torch.from_numpy(pixels))
-        logits, distances = self.head(self.body(images))
+        logits, distances = self.head(self.backbone(images))
         corners, scores = peaks(logits, distances, LIMIT)
         return [
             self._to_frame(c, s, matrix, width, height)

@@ -13,8 +13,41 @@ from aptv2.models.pose import PoseModel
 from aptv2.skeleton import ANIMAL17, Skeleton
 
 
+class PosePart(nn.Module):
+    """What reads the pose of an animal in a crop: a backbone and its head.
+
+    Parameters
+    ----------
+    joints
+        How many the head finds.
+    """
+
+    def __init__(self, joints: int) -> None:
+        super().__init__()
+        self.backbone = Body()
+        self.head = PoseHead(joints)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Heatmap logits (N, K, H/4, W/4) and visibility logits (N, K)."""
+        return self.head(self.backbone(images))
+
+
+class SearchPart(nn.Module):
+    """What looks for animals, in a frame and around where one was: a backbone and two heads.
+
+    The tracker reads the detection head on the features that it has anyway, so one backbone
+    serves both.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone = Body()
+        self.detection = DetectionHead()
+        self.tracking = TrackingHead()
+
+
 class LiteNetwork(nn.Module):
-    """One body, three heads.
+    """Two parts that share nothing: pose moves a backbone away from what finding animals needs.
 
     Parameters
     ----------
@@ -25,10 +58,8 @@ class LiteNetwork(nn.Module):
     def __init__(self, skeleton: Skeleton = ANIMAL17) -> None:
         super().__init__()
         self.skeleton = skeleton
-        self.body = Body()
-        self.pose = PoseHead(len(skeleton))
-        self.detection = DetectionHead()
-        self.tracking = TrackingHead()
+        self.pose = PosePart(len(skeleton))
+        self.search = SearchPart()
 
 
 class LitePose(PoseModel):
@@ -36,16 +67,16 @@ class LitePose(PoseModel):
 
     def __init__(
         self,
-        network: LiteNetwork,
+        part: PosePart,
         skeleton: Skeleton = ANIMAL17,
         input_size: tuple[int, int] = (256, 256),
     ) -> None:
-        super().__init__(input_size, skeleton)
-        self.body, self.head = network.body, network.pose
+        super().__init__(input_size, skeleton, decoding="calibrated")
+        self.part = part
 
     def forward(self, images: Tensor) -> Tensor:
         """Heatmaps (N, K, H/4, W/4), 1 at the peak of a joint that is surely there."""
-        return probabilities(*self.head(self.body(images)))
+        return probabilities(*self.part(images))
 
 
 def fuse(module: nn.Module) -> nn.Module:

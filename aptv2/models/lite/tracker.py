@@ -11,7 +11,7 @@ from torch import Tensor
 from aptv2 import boxes as box_tools
 from aptv2 import crops
 from aptv2.models.lite.detection import peaks
-from aptv2.models.lite.network import LiteNetwork
+from aptv2.models.lite.network import SearchPart
 from aptv2.models.lite.tracking import centre_boxes, corner_form
 from aptv2.models.pose import normalise_for
 from aptv2.models.tracker import (
@@ -40,13 +40,13 @@ class LiteTracker(Tracker):
 
     Parameters
     ----------
-    network
-        A lite network in eval mode.
+    part
+        The part of a lite network that searches, in eval mode.
     """
 
-    def __init__(self, network: LiteNetwork) -> None:
-        self.body, self.head = network.body, network.tracking
-        self.detection = network.detection
+    def __init__(self, part: SearchPart) -> None:
+        self.backbone, self.head = part.backbone, part.tracking
+        self.detection = part.detection
         cells = SEARCH_SIZE // 16
         window = torch.hann_window(cells + 2, periodic=False)[1:-1]
         self.window = window[:, None] * window[None]
@@ -95,7 +95,7 @@ class LiteTracker(Tracker):
         centres, extents = square_frames(boxes, SEARCH_FACTOR * reach)
         matrices = crops.crop_matrices(centres, extents, size)
         pixels = torch.from_numpy(crops.sample(frame, matrices, size, None))
-        features = self.body(normalise_for(self.head, pixels))
+        features = self.backbone(normalise_for(self.head, pixels))
         logits, sizes, offsets = self.head(templates, features)
         corners, scores = self._best(logits, centre_boxes(sizes, offsets), reach)
         corners = self._agreed(corners * (SEARCH_SIZE - 1), features)
@@ -165,7 +165,7 @@ class LiteTracker(Tracker):
         shares = crops.transform(matrices, corners).reshape(-1, 4) / (TEMPLATE_SIZE - 1)
         shares = shares.clip(0, 1)
         images = normalise_for(self.head, pixels)
-        return self.head.template(self.body(images), torch.from_numpy(shares).to(images.device))
+        return self.head.template(self.backbone(images), torch.from_numpy(shares).to(images.device))
 
 
 def _sides(corners: np.ndarray) -> np.ndarray:
