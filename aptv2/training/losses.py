@@ -189,7 +189,7 @@ def detection_loss(network: LiteNetwork, batch: Batch) -> Tensor:
     """
     search = network.search
     logits, distances = search.detection(search.backbone(normalise(batch["image"])))
-    middles = cell_centres(*logits.shape[2:], logits.device).flatten(1).T
+    middles = cell_centres(logits.shape[2], logits.shape[3], logits.device).flatten(1).T
     logits, known = logits.float().flatten(1), batch["known"].flatten(1)
     found = corner_boxes(distances).flatten(2).transpose(1, 2)
     target = assign(

@@ -218,9 +218,9 @@ class Sources:
             parts = [each.share for each in scenes]
             return DetectionScenes(sources, parts, settings.size[0], varied, seed)
         assert settings.samples is not None
-        sources = [(source.table, source.images) for source in self.pairs.values()]
+        shown = [(source.table, source.images) for source in self.pairs.values()]
         parts = list(self.recipe.data.pairs.values())
-        return TrackingPairs(sources, parts, settings.samples, varied, seed, varied.rivals)
+        return TrackingPairs(shown, parts, settings.samples, varied, seed, varied.rivals)
 
 
 def recipe_for(path: Path, data: Path, overrides: tuple[str, ...] = ()) -> Recipe:
