@@ -22,7 +22,7 @@ BEHIND = 0.5  # chance that a background shows where a picture does not fill its
 SMALL_CHANCE, SMALL = 0.2, (0.25, 0.8)  # of pictures that are made smaller still, and by how much
 PASTED_SCALE = 0.35  # of a pasted animal's sides against its neighbour's, in powers of e
 EDGE = 0.08  # of a pasted animal's sides: what is shown of its surroundings, fading out
-COVERED = 0.5  # share of an animal that a pasted one may hide
+COVERED = 0.6  # share of an animal that a pasted one may hide
 TRIES = 8
 
 Region = tuple[int, int, int, int]  # x0, y0, x1, y1 in pixels of the canvas
@@ -101,7 +101,7 @@ class DetectionScenes(Dataset[Sample]):
         settings: Augmentation,
         seed: int,
         mosaic: float = 0.5,
-        pasted: float = 0.25,
+        pasted: float = 0.35,
     ) -> None:
         self.sources, self.size, self.settings, self.seed = sources, size, settings, seed
         self.shares = np.array(shares) / sum(shares)

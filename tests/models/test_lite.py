@@ -255,20 +255,28 @@ class TestDetection:
         assert boxes[0, :, 1, 2].tolist() == [0, 10, 29.5, 31.5]
         assert boxes[0, :, 0, 0].tolist() == [3.5] * 4
 
-    def test_peaks(self) -> None:
+    def test_candidates(self) -> None:
         logits = torch.full((2, 1, 4, 6), -20.0)
         logits[0, 0, 1, 1], logits[0, 0, 1, 2], logits[0, 0, 3, 5] = 1, 2, 3
         distances = torch.arange(6.0).expand(2, 4, 4, 6)
-        boxes, scores = detection.peaks(logits, distances, 3)
-        assert boxes.shape == (2, 3, 4)
-        torch.testing.assert_close(scores[0, :2], torch.sigmoid(torch.tensor([3.0, 2])))
-        assert scores[0, 2] < 1e-6  # beside a higher one, so no peak
+        boxes, scores = detection.candidates(logits, distances, 4)
+        assert boxes.shape == (2, 4, 4)
+        torch.testing.assert_close(scores[0, :3], detection.confidence(torch.tensor([3.0, 2, 1])))
+        assert scores[0, 3] < 1e-6
         assert boxes[0, 0].tolist() == [43.5 - 5, 27.5 - 5, 43.5 + 5, 27.5 + 5]
         assert boxes[0, 1].tolist() == [19.5 - 2, 11.5 - 2, 19.5 + 2, 11.5 + 2]
         assert (scores[1] < 1e-6).all()
 
-    def test_more_peaks_asked_for_than_cells(self) -> None:
-        boxes, scores = detection.peaks(torch.zeros(1, 1, 2, 2), torch.ones(1, 4, 2, 2), 100)
+    def test_confidence_rises_from_0_to_1(self) -> None:
+        overlap = torch.tensor([0.01, 0.1, detection.CAREFUL, 0.5, 0.9])
+        scores = detection.confidence(overlap.logit())
+        assert (scores.diff() > 0).all()
+        assert scores[2] == pytest.approx(0.5)
+        assert scores[0] < overlap[0]
+        assert scores[3] > 0.8
+
+    def test_more_asked_for_than_cells(self) -> None:
+        boxes, scores = detection.candidates(torch.zeros(1, 1, 2, 2), torch.ones(1, 4, 2, 2), 100)
         assert boxes.shape == (1, 4, 4)
         assert scores.shape == (1, 4)
 
