@@ -7,8 +7,8 @@ the mean over the species, "pooled" takes all animals as one. With and without t
 processor has it).
 
 Then the reliability of the scores on Animal-Pose without flip test: of the joints with a score
-from one tenth to the next, the share that is right, which is labelled and within a tenth of the
-box (of the root of its area) of its label. Livestock labels only the near side: there, the share
+from one tenth to the next, the share that is right, which is labelled and within 0.025 of the
+root of the box's area of its label. Livestock labels only the near side: there, the share
 of the labelled ones.
 
     python bench/pose_score.py
@@ -26,10 +26,10 @@ import aptv2
 from aptv2 import PoseTable
 from aptv2 import boxes as box_tools
 from aptv2.inference.poses import predict_poses
+from aptv2.models.lite.calibration import TOLERANCE
 
 Dtype = Literal["float32", "auto"]
 SETS = ("animal_pose", "livestock")
-TOLERANCE = 0.1  # of the root of the box's area
 STEPS = np.linspace(0, 1, 11)
 
 
