@@ -64,7 +64,7 @@ def test_it_loads_within_3_seconds_and_a_gigabyte(
 
 def test_every_published_total_is_found(report: Report) -> None:
     assert {t.what: t.found for t in report.totals} == {t.what: t.published for t in report.totals}
-    assert len(report.totals) == 45
+    assert len(report.totals) == 45 + 2 * 30
     assert not report.lost
 
 
@@ -75,6 +75,7 @@ def test_the_dirt_is_as_released(report: Report) -> None:
         "wrong num_keypoints, which is never read": 150,
         "species whose folders are spelled in several ways": 2,
         "annotation folder of APTv2 that is missing": 3,
+        "annotation file of another size than published": 3,  # generated ones are
     }
 
 
