@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from aptv2.datasets.animal_pose import is_animal_pose, parse_animal_pose, read_animal_pose
 from aptv2.datasets.apt36k import is_apt36k, parse_apt36k
 from aptv2.datasets.aptv2 import annotation_files, is_aptv2_root, read_aptv2
-from aptv2.datasets.coco import is_coco, parse_coco, read_coco
+from aptv2.datasets.coco import is_coco, is_own, parse_coco, read_coco
 from aptv2.datasets.coco_results import is_coco_results, parse_coco_results, read_coco_results
 from aptv2.datasets.cvat import is_cvat, is_cvat_folder, load_xml, parse_cvat, read_cvat
 from aptv2.datasets.deeplabcut import is_deeplabcut, read_deeplabcut
@@ -118,7 +118,7 @@ def read_annotations(path: str | Path) -> PoseTable:
     for known in FORMATS:
         if known.recognise(path, document):
             table = known.read(path, document)
-            return table if document is None else repaired(table, path)
+            return table if document is None or is_own(document) else repaired(table, path)
     if path.is_dir() and (files := json_files(path)):
         if len(files) == 1:
             return read_annotations(files[0])

@@ -18,8 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from aptv2.datasets.coco import read_coco
+from aptv2.datasets.coco import is_own, parse_coco
 from aptv2.datasets.names import walk
+from aptv2.datasets.records import load_json
 from aptv2.datasets.repairs import repaired
 from aptv2.datasets.splits import DIFFICULTIES
 from aptv2.errors import InputError
@@ -124,7 +125,9 @@ def read_release_file(path: Path, root: Path) -> PoseTable:
     InputError
         If the file is wrong.
     """
-    return repaired(read_coco(path, images_folder(root)), path)
+    document = load_json(path)
+    table = parse_coco(document, path, images_folder(root))
+    return table if is_own(document) else repaired(table, path)
 
 
 def read_aptv2(root: str | Path) -> PoseTable:

@@ -31,6 +31,15 @@ from aptv2.tables import Frames, PoseTable
 # Other spellings of the same 17 keypoints: AP-10K's official code says `L_F_Paw`, `Root of tail`.
 _ALIASES = (("l_", "left_"), ("r_", "right_"), ("_f_", "_front_"), ("_b_", "_back_"))
 
+WRITER = "Animal poses, written by aptv2"
+"""The description, in `info`, of the files that this package writes."""
+
+
+def is_own(document: Any) -> bool:
+    """Whether parsed JSON is a file that this package wrote, whose records mean what they say."""
+    info = document.get("info") if isinstance(document, dict) else None
+    return isinstance(info, dict) and info.get("description") == WRITER
+
 
 def is_coco(document: Any) -> bool:
     """Whether parsed JSON looks like a COCO annotation file."""

@@ -18,7 +18,7 @@ import numpy as np
 from aptv2.datasets.splits import DIFFICULTIES
 from aptv2.errors import InputError
 from aptv2.images import image_size
-from aptv2.species import of_folder
+from aptv2.species import SPECIES, canonical, of_folder
 from aptv2.tables import PoseTable
 
 
@@ -28,8 +28,9 @@ def repaired(table: PoseTable, path: str | Path) -> PoseTable:
     Parameters
     ----------
     table
-        Annotations. Predictions, which have scores, are never changed, nor are animals without a
-        clip or a track number.
+        Annotations. Only those that list APTv2's 30 species, as the release and APT-36K do, are
+        changed, and no predictions, which have scores. Readers do not pass files that this
+        package wrote.
     path
         Their source, for the warnings.
 
@@ -46,7 +47,8 @@ def repaired(table: PoseTable, path: str | Path) -> PoseTable:
     UserWarning
         If something is changed; it says how much.
     """
-    if not len(table) or not np.isnan(table.scores).all():
+    listed = {canonical(name) for name in table.categories.values()}
+    if not len(table) or not listed >= set(SPECIES) or not np.isnan(table.scores).all():
         return table
     return _with_image_sizes(_on_disk(_once(_without_placeholders(table, path), path)), path)
 

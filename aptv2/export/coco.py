@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import orjson
 
-from aptv2.datasets.coco import is_animal17
+from aptv2.datasets.coco import WRITER, is_animal17
 from aptv2.errors import InputError
 from aptv2.files import atomic_write
 from aptv2.skeleton import ANIMAL17, pairs_by_name
@@ -107,7 +107,7 @@ def lost_in_coco(table: PoseTable) -> list[str]:
 
 
 def _info(table: PoseTable) -> dict[str, Any]:
-    info = {"description": "Animal poses, written by aptv2"}
+    info = {"description": WRITER}
     if table.root is not None and not any(table.frames.names):
         info["video"] = _text(table.root.name)
     return info

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import warnings
 from collections.abc import Callable
@@ -153,3 +154,15 @@ def test_any_annotation_file_is_a_split(release: Release) -> None:
     assert len(read_split(root, "val_annotations.json")) == len(read_split(root, "val"))
     with pytest.raises(InputError, match=r"there is no split 'fewshot/3'; give one of train, val"):
         read_split(root, "fewshot/3")
+
+
+def test_other_annotations_stay_as_they_are(release: Release) -> None:
+    """A user's own file may say the same of an animal that is not there yet."""
+    root = release(placeholders=7, repeated=12)
+    path = root / "annotations" / "val_annotations.json"
+    path.write_bytes(path.read_bytes().replace(b'"name":"wolf"', b'"name":"coyote"'))
+    held = len(json.loads(path.read_bytes())["annotations"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        table = read_annotations(path)
+    assert len(table) == held > ANIMALS["val"]
