@@ -48,7 +48,7 @@ def repaired(table: PoseTable, path: str | Path) -> PoseTable:
         If something is changed; it says how much.
     """
     listed = {canonical(name) for name in table.categories.values()}
-    if not len(table) or not listed >= set(SPECIES) or not np.isnan(table.scores).all():
+    if not listed >= set(SPECIES) or not np.isnan(table.scores).all():
         return table
     return _with_image_sizes(_on_disk(_once(_without_placeholders(table, path), path)), path)
 
@@ -61,13 +61,15 @@ def placeholders(table: PoseTable) -> np.ndarray:
 
 def repeats(table: PoseTable) -> np.ndarray:
     """bool (N,): records of a track in a frame that has a better one, all but the one to keep."""
+    again = np.zeros(len(table), bool)
     tracked = np.flatnonzero((table.tracks >= 0) & (table.frames.clips[table.frame] != -1))
+    if not len(tracked):
+        return again
     areas = np.nan_to_num(table.boxes[tracked, 2:].prod(axis=1))
     # Stable, so that of equal records the first stays.
     best = np.lexsort((-areas, -table.num_keypoints[tracked]))
     keys = np.stack([table.frame[tracked], table.tracks[tracked]])[:, best]
     first = np.unique(keys, axis=1, return_index=True)[1]
-    again = np.zeros(len(table), bool)
     again[np.delete(tracked[best], first)] = True
     return again
 

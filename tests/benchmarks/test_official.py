@@ -79,6 +79,22 @@ def test_tracking_counts_each_animal_once(release: Path) -> None:
     assert len(official.tracking_truth(release)) == 8
 
 
+def test_tracking_in_another_spelling_of_the_folders(tmp_path: Path) -> None:
+    """A file of a family that the release does not show names its folders as the others do."""
+    clips = generate.small_clips()
+    root = generate.write_release(
+        tmp_path / "APTv2",
+        clips,
+        sizes=[(64, 48)],
+        pictures=True,
+        folders=True,
+        spelled="otherwise",
+    )
+    table = official.tracking_truth(root)
+    assert len(table) == 40
+    assert all((root / "data" / name).is_file() for name in table.frames.names)
+
+
 def test_files_that_are_refused(release: Path) -> None:
     folder = release / "annotations" / "leaveoneout_train70"
     training = leave_one_out.training("all", "Canidae", official=True)
