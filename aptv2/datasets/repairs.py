@@ -50,7 +50,7 @@ def repaired(table: PoseTable, path: str | Path) -> PoseTable:
     listed = {canonical(name) for name in table.categories.values()}
     if not listed >= set(SPECIES) or not np.isnan(table.scores).all():
         return table
-    return _with_image_sizes(_on_disk(_once(_without_placeholders(table, path), path)), path)
+    return _with_image_sizes(as_on_disk(_once(_without_placeholders(table, path), path)), path)
 
 
 def placeholders(table: PoseTable) -> np.ndarray:
@@ -93,8 +93,15 @@ def _once(table: PoseTable, path: str | Path) -> PoseTable:
     return table[~again]
 
 
-def _on_disk(table: PoseTable) -> PoseTable:
-    """File names as the disk spells the folders `easy/11spider-monkey`."""
+def as_on_disk(table: PoseTable) -> PoseTable:
+    """The table with file names as the disk spells folders such as `easy/11spider-monkey`.
+
+    Parameters
+    ----------
+    table
+        Annotations with `root`, the folder of the images. Where that is not there, or no folder
+        of the same species is, a name stays as it is.
+    """
     if table.root is None or not table.root.is_dir():
         return table
     names = table.frames.names

@@ -95,6 +95,13 @@ def test_folders_in_another_spelling(release: Release) -> None:
     root = release(spelled="otherwise")
     table = read_split(root, "val")
     assert all((root / "data" / name).is_file() for name in table.frames.names)
+    report = check_data(root)
+    found = {finding.title: finding for finding in report.findings}
+    other = found["folder that the disk spells otherwise, whose images are found"]
+    assert (other.count, other.lost) == (2, False)
+    assert other.examples == ("easy/11spidermonkey", "hard/7chimpanzee")
+    assert report.images_checked == 90
+    assert not any(finding.lost for finding in report.findings)
     assert sum("11spider-monkey" in name or "spidermonkey" in name for name in table.frames.names)
 
 

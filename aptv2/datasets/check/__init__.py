@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from rich.console import Console
@@ -21,6 +23,7 @@ from aptv2.datasets.check.images import check_images, check_unnamed, with_image_
 from aptv2.datasets.check.published import FILE_SIZES, FOLDERS, compare
 from aptv2.datasets.check.reading import UNREADABLE, read_without_broken
 from aptv2.datasets.check.report import Contents, Finding, Findings, Kind, Report, Total
+from aptv2.datasets.repairs import as_on_disk
 from aptv2.errors import InputError
 from aptv2.species import SPECIES, canonical
 from aptv2.tables import PoseTable
@@ -30,6 +33,7 @@ __all__ = ["Contents", "Finding", "Report", "Total", "check_data"]
 SHARED_CLIP = Kind("clip in two splits", lost=True)
 NO_ANIMALS = Kind("image that no file has an animal in", lost=False)
 NO_FOLDER = Kind("annotation folder of APTv2 that is missing", lost=False)
+OTHER_SPELLING = Kind("folder that the disk spells otherwise, whose images are found", lost=False)
 OTHER_FILE_SIZE = Kind("annotation file of another size than published", lost=False)
 _SPLIT = re.compile("train|val|test")
 
@@ -79,6 +83,10 @@ def check_data(
             continue
         release_images = images_folder(root) or root / "data"
         folder = release_images if is_release else table.root or path.parent
+        if is_release:
+            told, table = table, as_on_disk(replace(table, root=folder))
+            changed = table.frames.names != told.frames.names
+            findings.add(OTHER_SPELLING, _folders_of(told.frames.names[changed]), name)
         if images:
             table = with_image_sizes(table, folder)
         contents.append(check_animals(table, document, findings, name))
@@ -151,6 +159,11 @@ class _Found:
             if _SPLIT.sub("*", first) == _SPLIT.sub("*", second):
                 shared = sorted(self._clips[first] & self._clips[second])
                 findings.add(SHARED_CLIP, (f"{clip} in {first} and {second}" for clip in shared))
+
+
+def _folders_of(names: Iterable[str]) -> list[str]:
+    """The species' folders, `easy/11spidermonkey`, of some images, sorted."""
+    return sorted({"/".join(PurePosixPath(name).parts[:2]) for name in names})
 
 
 def _annotation_files(root: Path) -> dict[str, Path]:
