@@ -14,7 +14,7 @@ from aptv2.models.registry import NetworkSpec
 from aptv2.weights import backbones
 from aptv2.weights.checkpoints import read_tensors
 from aptv2.weights.files import load_weights, read_metadata
-from aptv2.weights.strangers import stranger
+from aptv2.weights.unknown import UnknownNetworkError, described
 
 
 @dataclass(frozen=True)
@@ -65,13 +65,17 @@ def read_checkpoint(source: str | Path, expert: str | None = None) -> Checkpoint
     Raises
     ------
     InputError
-        Where the file cannot be read, or holds no network that is known here; it says what the
-        file looks like.
+        Where the file cannot be read.
+    UnknownNetworkError
+        Where it holds no network that is known here; it says what the file looks like.
     """
     path, tensors, metadata = read_tensors(source, expert)
     spec = registry.recognise(tensors)
     if spec is None:
-        raise InputError(f"{path}: no network that is known here; {stranger(tensors)}")
+        raise UnknownNetworkError(
+            f"{path}: no network that is known here; {described(tensors)}; aptv2 weights inspect "
+            f"{path} lists them all."
+        )
     keypoints = _keypoints(spec, tensors)
     if keypoints is None and "pose" in spec.tasks:
         tensors = backbones.backbone_parts(tensors)

@@ -11,11 +11,13 @@ import orjson
 from aptv2.errors import InputError
 from aptv2.files import write_json
 from aptv2.models.checkpoints import Checkpoint, fill, read_checkpoint, start
+from aptv2.models.inspection import fit_of
 from aptv2.models.registry import build
 from aptv2.weights import registry
-from aptv2.weights.cache import cache_folder, hub_folder, is_hub_name, weights_path
+from aptv2.weights.cache import cache_folder, hub_folder, is_hub_name, locate, weights_path
 from aptv2.weights.download import Progress, download, file_checksum
-from aptv2.weights.files import write_weights
+from aptv2.weights.files import read_stored, write_weights
+from aptv2.weights.unknown import UnknownNetworkError
 
 HUB = "https://huggingface.co"
 
@@ -58,7 +60,10 @@ def convert_weights(
         raise InputError("say where to write: DST, or --as with a name of aptv2 weights list.")
     if is_hub_name(source) and not hub_folder(str(source)).is_dir():
         pull_hub(str(source), progress)
-    checkpoint = read_checkpoint(source, expert or (known.expert if known else None))
+    try:
+        checkpoint = read_checkpoint(source, expert or (known.expert if known else None))
+    except UnknownNetworkError as error:
+        raise _misfit(source, known, error) from None
     if known and known.network != checkpoint.network:
         raise InputError(
             f"{checkpoint.path}: holds a {checkpoint.network}, but '{name}' is a {known.network}"
@@ -73,14 +78,30 @@ def convert_weights(
     }
     if known:
         metadata |= {"name": name, "data": known.data, "start": known.start}
-    if checkpoint.is_backbone or (known and known.data == "COCO"):  # for training alone
-        start(network, checkpoint)
-    else:
-        fill(network, checkpoint)
+    try:
+        if checkpoint.is_backbone or (known and known.data == "COCO"):  # only for training
+            start(network, checkpoint)
+        else:
+            fill(network, checkpoint)
+    except InputError as error:
+        raise _misfit(source, known, error) from None
     tensors = checkpoint.tensors if checkpoint.is_backbone else network.state_dict()
     target = Path(destination) if destination is not None else weights_path(str(name))
     write_weights(target, tensors, metadata, exact=True)
     return target
+
+
+def _misfit(source: str | Path, known: registry.Entry | None, error: InputError) -> InputError:
+    """What does not fit the network that a file was said to be of."""
+    if known is None:
+        return error
+    path = locate(source)
+    fit = None if path.is_dir() else fit_of(read_stored(path)[0], known.network)
+    if fit is None or fit.whole:
+        return error
+    return InputError(
+        f"{path}: {fit}; aptv2 weights inspect {path} --network {known.network} lists all."
+    )
 
 
 def _kind(checkpoint: Checkpoint) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +17,7 @@ from aptv2.weights.experts import has_experts, select_expert
 from aptv2.weights.files import read_weights
 from aptv2.weights.mmpose import from_mmpose
 from aptv2.weights.ostrack import from_ostrack, is_ostrack
-from aptv2.weights.strangers import stranger
+from aptv2.weights.unknown import UnknownNetworkError, described
 
 _MMPOSE = ("backbone.", "keypoint_head.")
 
@@ -52,7 +53,7 @@ def read_tensors(
     try:
         return path, *_renamed(path, tensors, metadata, expert)
     except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+        raise type(error)(f"{path}: {error}") from None
     except RuntimeError:  # torch's, where tensors that belong together cannot be joined
         raise InputError(f"{path}: damaged: shapes of its tensors contradict each other") from None
 
@@ -60,7 +61,7 @@ def read_tensors(
 def _renamed(
     path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any], expert: str | None
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    tensors, origin = _project(_without_copies(tensors), own="network" in metadata)
+    tensors, origin = _project(without_copies(tensors), own="network" in metadata)
     if expert and not has_experts(tensors) and metadata.get("expert") != expert:
         raise InputError(f"no ViTPose++: there are no experts to choose '{expert}' from")
     if expert and expert != "coco" and origin == "Hugging Face":
@@ -77,9 +78,9 @@ def _project(tensors: dict[str, Tensor], own: bool) -> tuple[dict[str, Tensor], 
     """Tensors under this package's names, and the project they come from; `own` for this one."""
     if is_ostrack(tensors):
         return from_ostrack(tensors), "OSTrack"
-    looks = stranger(tensors)
+    looks = described(tensors)
     if looks.startswith("it looks like"):
-        raise InputError(f"no network that is known here; {looks}")
+        raise UnknownNetworkError(f"no network that is known here; {looks}.")
     if huggingface.is_huggingface(tensors):
         return huggingface.from_huggingface(tensors), "Hugging Face"
     if any(name.startswith(_MMPOSE) for name in tensors):  # no rule touches our own names
@@ -89,7 +90,24 @@ def _project(tensors: dict[str, Tensor], own: bool) -> tuple[dict[str, Tensor], 
     return tensors, "aptv2"
 
 
-def _without_copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def layouts(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    """Tensors under this package's names, by whose names they are read as.
+
+    Trackers may be named as OSTrack names them or as here; other projects' layouts are only tried
+    where a name shows them.
+    """
+    read: dict[str, dict[str, Tensor]] = {"aptv2": dict(tensors), "OSTrack": from_ostrack(tensors)}
+    if any(name.startswith(_MMPOSE) for name in tensors):
+        read["mmpose"] = from_mmpose(tensors)
+    if huggingface.is_huggingface(tensors):
+        with contextlib.suppress(InputError):  # of a head that no network here has
+            read["Hugging Face"] = huggingface.from_huggingface(tensors)
+    if backbones.is_bare_backbone(tensors):
+        read["ImageNet"] = backbones.from_bare_backbone(tensors)
+    return read
+
+
+def without_copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The one network that is meant, where a training program saved several.
 
     mmcv and mmengine swap averaged weights in before they save: the plain names hold the average,

@@ -26,7 +26,22 @@ LARGEST = 8 << 30  # bytes; the largest weights known here take 4 GB
 def read_weights(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors of a `.safetensors` file or a torch file, and what the file says of itself.
 
-    Nothing in the file can run: torch files are read with `weights_only`.
+    Nothing in the file can run: torch files are read with `weights_only`. Tensors of a
+    `.safetensors` file become float32.
+
+    Raises
+    ------
+    InputError
+        Where there is no such file, or it holds something else than named tensors.
+    """
+    tensors, metadata = read_stored(path)
+    if Path(path).suffix == ".safetensors":
+        tensors = {n: t.float() if t.is_floating_point() else t for n, t in tensors.items()}
+    return tensors, metadata
+
+
+def read_stored(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The same as :func:`read_weights`, each tensor in the dtype of the file.
 
     Raises
     ------
@@ -44,14 +59,11 @@ def read_weights(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise InputError(f"{path}: refused, it holds more than weights ({error})") from None
     except Exception:  # torch raises whatever a malformed file leads it to
         raise InputError(f"{path}: not a readable weights file ({_damage(path)})") from None
-    for key in _WRAPPERS:
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
-            break
-    if not isinstance(content, dict) or not all(
-        isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()
-    ):
-        raise InputError(f"{path}: holds no named tensors")
+    content = _unwrapped(content)
+    if not _is_state(content):
+        keys = ", ".join(map(str, list(content)[:8])) if isinstance(content, dict) else ""
+        held = f", but {keys}" if keys else ""
+        raise InputError(f"{path}: holds no named tensors{held}; save the network's state dict.")
     # One number can pose as a tensor of any shape, which would fill the memory once it is copied.
     claimed = sum(tensor.numel() * tensor.element_size() for tensor in content.values())
     if claimed > LARGEST:
@@ -170,6 +182,26 @@ def load_weights(network: nn.Module, tensors: Mapping[str, Tensor], path: Path |
     network.load_state_dict(fitting, assign=any(each.is_meta for each in own.values()))
 
 
+def _unwrapped(content: Any) -> Any:
+    """The named tensors in what a training program saved; the content itself where there are none.
+
+    Where none of the usual names is there, the only part that holds named tensors is meant.
+    """
+    if not isinstance(content, dict):
+        return content
+    for key in _WRAPPERS:
+        if isinstance(content.get(key), dict):
+            return content[key]
+    parts = [each for each in content.values() if _is_state(each) and each]
+    return parts[0] if len(parts) == 1 else content
+
+
+def _is_state(content: Any) -> bool:
+    return isinstance(content, dict) and all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()
+    )
+
+
 def _damage(path: Path) -> str:
     """What is wrong with a file that torch cannot read."""
     with path.open("rb") as file:
@@ -188,7 +220,7 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except Exception as error:  # the readers raise whatever a malformed file leads them to
         raise _unreadable(path, error) from None
-    return {n: t.float() if t.is_floating_point() else t for n, t in tensors.items()}, metadata
+    return tensors, metadata
 
 
 def _metadata(file: Any) -> dict[str, Any]:

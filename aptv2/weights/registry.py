@@ -29,6 +29,10 @@ class Entry:
         Published AP in percent, of what `ap_of` says; None where none is known.
     licence
         As the publisher states it; empty where none is stated.
+    size
+        Megabytes of the file that `pull` and `convert` write, and of the embedded one.
+    embedded
+        True for weights that are part of this package.
     sha256
         Hexadecimal checksum of the file or its beginning; empty where it is not known.
     """
@@ -38,6 +42,8 @@ class Entry:
     data: str
     kind: str = "pose"
     start: str = "-"
+    size: float | None = None
+    embedded: bool = False
     ap: float | None = None
     ap_of: str = "val"
     expert: str | None = None
@@ -52,9 +58,14 @@ class Entry:
         return urlsplit(self.url or self.page).hostname or ""
 
 
-@lru_cache(maxsize=1)
 def entries() -> dict[str, Entry]:
-    """All known weights by name."""
+    """All weights by name that can be fetched or converted."""
+    return {name: each for name, each in listed().items() if not each.embedded}
+
+
+@lru_cache(maxsize=1)
+def listed() -> dict[str, Entry]:
+    """All known weights by name: those of this package, then those to be fetched."""
     rows = parse_yaml(_FILE.read_bytes(), _FILE)
     return {name: Entry(name=name, **row) for name, row in rows.items()}
 

@@ -32,12 +32,19 @@ def test_list() -> None:
     assert all("HRNet-w32" in line for name, line in some.items() if name != "name")
     row = every["aptv2-hrnet_w32-coco"].split()
     link = "https://1drv.ms/u/s!AimBgYV7JjTlgchWiiB_bHb7NmXtBQ?e=bbeiUV"
-    assert row[1:] == ["HRNet-w32,", "APTv2", "COCO", "70.1", "-", link, "(by", "hand)", "-"]
+    assert row[1:] == ["HRNet-w32,", "APTv2", "COCO", "70.1", "114", "-", link, "(by", "hand)", "-"]
     row = every["res50-ap10k"].split()
-    assert row[5:9] == ["68.0", "AP-10K", "val", "Apache-2.0"]
+    assert row[5:10] == ["68.0", "AP-10K", "val", "136", "Apache-2.0"]
     weights_path("res50-ap10k").parent.mkdir()
     weights_path("res50-ap10k").touch()
     assert lines()["res50-ap10k"].endswith("yes")
+
+
+def test_what_is_in_the_package_is_listed() -> None:
+    found = lines("lite")
+    assert list(found) == ["name", "lite"]
+    assert "Apache-2.0" in found["lite"]
+    assert found["lite"].endswith("this package  yes")
 
 
 def test_convert(tmp_path: Path) -> None:

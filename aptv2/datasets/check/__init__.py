@@ -84,9 +84,10 @@ def check_data(
         release_images = images_folder(root) or root / "data"
         folder = release_images if is_release else table.root or path.parent
         if is_release:
-            told, table = table, as_on_disk(replace(table, root=folder))
-            changed = table.frames.names != told.frames.names
-            findings.add(OTHER_SPELLING, _folders_of(told.frames.names[changed]), name)
+            annotated = table.frames.names
+            table = as_on_disk(replace(table, root=folder))
+            changed = annotated != table.frames.names
+            findings.add(OTHER_SPELLING, _folders_of(annotated[changed]), name)
         if images:
             table = with_image_sizes(table, folder)
         contents.append(check_animals(table, document, findings, name))

@@ -1,11 +1,13 @@
-"""What a checkpoint of no network here looks like, from the names of its tensors."""
+"""Checkpoints of no network here: whose they may be, from the names of their tensors."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from aptv2.errors import InputError
+
 # What else people have lying about, by the beginning of a name.
-_STRANGERS = {
+_OTHERS = {
     "box_head.": "an OSTrack tracker of another kind than ViT-B/256 with a centre head",
     "rpn_head.": "a detector of mmdetection",
     "bbox_head.": "a detector of mmdetection",
@@ -19,10 +21,14 @@ _STRANGERS = {
 }
 
 
-def stranger(names: Iterable[str]) -> str:
-    """What tensors look like that belong to no pose network here."""
+class UnknownNetworkError(InputError):
+    """A checkpoint of no network that is known here."""
+
+
+def described(names: Iterable[str]) -> str:
+    """Words for tensors that belong to no network here: whose they may be."""
     names = list(names)
-    for start, title in _STRANGERS.items():
+    for start, title in _OTHERS.items():
         if any(name.startswith(start) for name in names):
             return f"it looks like {title}"
     some = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
