@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -126,6 +126,9 @@ class PoseTable:
         Folder that `frames.names` are relative to, or the video the frames come from.
     names
         Track number -> the name that a person gave the animal; of some tracks, mostly of none.
+    videos
+        Clip -> the file name of its video, relative to the root where that is a folder; only of
+        labels of several videos.
     """
 
     frames: Frames
@@ -142,6 +145,7 @@ class PoseTable:
     categories: Mapping[int, str] = field(default_factory=dict)
     root: Path | None = None
     names: Mapping[int, str] = field(default_factory=dict)
+    videos: Mapping[int, str] = field(default_factory=dict)
 
     @classmethod
     def make(
@@ -161,6 +165,7 @@ class PoseTable:
         categories: Mapping[int, str] | None = None,
         root: Path | None = None,
         names: Mapping[int, str] | None = None,
+        videos: Mapping[int, str] | None = None,
     ) -> PoseTable:
         """A table from what is known; the rest gets its "unknown" value.
 
@@ -188,6 +193,7 @@ class PoseTable:
             categories=dict(categories or {}),
             root=root,
             names=dict(names or {}),
+            videos=dict(videos or {}),
         )
         if len(np.unique(table.ids)) != n:
             raise ValueError("annotation ids repeat")
@@ -240,6 +246,36 @@ class PoseTable:
         boxes = self.boxes.copy()
         boxes[wanted] = np.concatenate([low, high - low], axis=1)
         return replace(self, boxes=boxes)
+
+    @property
+    def video_names(self) -> np.ndarray:
+        """object (F,) of str: the video of each frame, "" of images and where there is only one."""
+        frames = self.frames
+        found = np.full(len(frames), "", object)
+        rows = np.flatnonzero(frames.names == "")
+        if len(np.unique(frames.clips[rows])) > 1:
+            found[rows] = [
+                self.videos.get(clip, f"clip {clip}") for clip in frames.clips[rows].tolist()
+            ]
+        return found
+
+    @property
+    def image_names(self) -> np.ndarray:
+        """object (F,) of str: names for the frames as images; those of video frames are made up.
+
+        A frame of a video is called as CVAT does, `frame_000000.png`; where there are several
+        videos, each has a folder, named like it.
+        """
+        frames, names = self.frames, self.frames.names.copy()
+        videos = self.video_names
+        stems = {video: str(PurePath(video).with_suffix("")) for video in set(videos) - {""}}
+        if len(set(stems.values())) < len(stems):
+            stems = {video: video for video in stems}
+        for row in np.flatnonzero(names == ""):
+            number = frames.indices[row] if frames.indices[row] >= 0 else row
+            folder = f"{stems[videos[row]]}/" if videos[row] else ""
+            names[row] = f"{folder}frame_{number:06d}.png"
+        return names
 
     @property
     def num_keypoints(self) -> np.ndarray:

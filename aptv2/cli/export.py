@@ -27,6 +27,8 @@ def export(
 ) -> None:
     """Write tracks or labels in the format of another tool.
 
+    Labels of several videos become a file each, _VIDEO added to its name, in mot and nwb.
+
     Example: [cyan]aptv2 export out/clip.tracks.json --to slp --video clip.mp4[/]
     """
     from dataclasses import replace
@@ -35,6 +37,7 @@ def export(
     from aptv2.datasets.records import check_there
     from aptv2.errors import InputError
     from aptv2.export import check_free, find_format
+    from aptv2.export.formats import write_files
     from aptv2.files import check_target
 
     found = find_format(to, "--to")
@@ -49,5 +52,5 @@ def export(
         table = replace(table, root=video)
     if output.resolve() == tracks.resolve():
         raise InputError(f"{output} is what is to be read; give another name with -o.")
-    found.write(table, output)
-    typer.echo(f"Written: {output}")
+    for path in write_files(table, found, output):
+        typer.echo(f"Written: {path}")

@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -116,6 +116,7 @@ def parse_coco(document: Any, path: Path, root: str | Path | None = None) -> Pos
         categories=names,
         root=root,
         names=_animal_names(path, document.get("tracks"), tracks),
+        videos=_video_names(path, document.get("videos"), frames),
     )
 
 
@@ -166,6 +167,19 @@ def _animal_names(path: Path, listed: Any, tracks: np.ndarray) -> dict[int, str]
     if len(set(found.values())) < len(found):
         raise InputError(f"{path}: two tracks have one name; rename one.")
     return found
+
+
+def _video_names(path: Path, listed: Any, frames: Frames) -> dict[int, str]:
+    """The names of videos by clip, as our own files list them; APTv2 and others list no `name`."""
+    if not isinstance(listed, list) or any(frames.names):
+        return {}
+    named = [item for item in listed if isinstance(item, dict) and item.get("name") is not None]
+    records = Records(path, "video", named)
+    names = records.texts("name")
+    for index, name in enumerate(names):
+        if not PurePosixPath(name).name or fault_of(name):
+            records.fail(index, "name", fault_of(name) or "is no file name")
+    return dict(zip(records.unique("id").tolist(), names, strict=True))
 
 
 def _skeleton(categories: Records) -> tuple[Skeleton, bool]:

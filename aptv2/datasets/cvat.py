@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
@@ -116,7 +117,12 @@ def _table(tasks: list[_Task], root: Path) -> PoseTable:
     pictures = [picture for task in tasks for picture in task.pictures]
     # A table has one root: of several videos without images, none can be it.
     video = tasks[0].video if len(tasks) == 1 else None
-    return table_of(pictures, skeleton, video or root)
+    videos = {
+        clip: task.video.relative_to(root).as_posix()
+        for clip, task in enumerate(tasks, 1)
+        if len(tasks) > 1 and task.video is not None
+    }
+    return replace(table_of(pictures, skeleton, video or root), videos=videos)
 
 
 def _xml_files(folder: Path) -> list[Path]:

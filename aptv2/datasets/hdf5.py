@@ -22,8 +22,8 @@ _MOST_TIMES = 100  # times its own size that a larger one may become: more is no
 _ROW = 400  # bytes of the Python object that readers make of a record or a text
 _OBJECTS = "VSO"  # kinds of dtype that readers make such objects of
 _MOST_OBJECTS, _MOST_DEPTH = 20_000, 32
-# Pictures that SLEAP embeds; they are left where they are.
-_PICTURES = re.compile(r"video\d+/video")
+PICTURES = re.compile(r"video\d+/video")
+"""Pictures that SLEAP embeds; they are read one by one."""
 
 
 def is_hdf5(path: Path) -> bool:
@@ -84,7 +84,7 @@ def _check(file: Any, path: Path) -> None:
             elif isinstance(item, h5py.Dataset):
                 if item.external or item.is_virtual:
                     raise _refused(path, f"{place[:80]!r} lies in other files")
-                if item.shape is not None and not _PICTURES.fullmatch(place):
+                if item.shape is not None and not PICTURES.fullmatch(place):
                     plain += item.size * max(8, item.dtype.itemsize) + _text_bytes(item)
                     weighted += item.size * _ROW if item.dtype.kind in _OBJECTS else 0
             if plain > _MOST_BYTES:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import contextlib
 import math
 import posixpath
-from collections.abc import Sequence
-from pathlib import Path, PureWindowsPath
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ from aptv2.datasets.coco import find_root, is_animal17
 from aptv2.datasets.hdf5 import is_hdf5, open_hdf5
 from aptv2.datasets.names import animal_names, fault_of, is_file, track_numbers
 from aptv2.datasets.records import LARGEST
+from aptv2.datasets.sleap_pictures import has_pictures
 from aptv2.errors import InputError
 from aptv2.skeleton import ANIMAL17, Skeleton, pairs_by_name
 from aptv2.tables import Frames, PoseTable
@@ -57,9 +59,10 @@ def read_sleap(path: str | Path, predictions: bool | None = None) -> PoseTable:
         The frames with animals; a clip is a video, numbered from 1. A person's keypoint has
         visibility 2, or 1 where SLEAP says that it is hidden; the third number of a predicted one
         is its score. A track is numbered as :func:`aptv2.datasets.names.track_numbers` says, and
-        `names` has its name. A box is the one around the keypoints. The root is the video, where
-        one of the name that the file gives lies beside it. Times are known where the file says the
-        frame rate.
+        `names` has its name. A box is the one around the keypoints. Times are known where the file
+        says the frame rate. The root is the video, where one of the name that the file gives lies
+        beside it; the folder, where one of several does, which `videos` names; or else the file
+        itself, where it holds the pictures (:func:`aptv2.datasets.sleap_pictures.has_pictures`).
 
     Raises
     ------
@@ -97,9 +100,12 @@ def _table(labels: Any, path: Path, predictions: bool | None) -> PoseTable:
     if predictions is None:
         predictions = not any(frame.user_instances for frame in labels)
     videos = [_video(video, path) for video in labels.videos]
-    place = {id(video): number for number, video in enumerate(labels.videos)}
-    spots: list[tuple[int, int]] = []
-    rows, keypoints, scores, tracks = [], [], [], []
+    # A project that was merged may name a video twice, and a frame too.
+    files = [video.file or str(number) for number, video in enumerate(videos)]
+    place = {id(video): files.index(file) for video, file in zip(labels.videos, files, strict=True)}
+    row_of: dict[tuple[int, int], int] = {}
+    seen: set[tuple[int, int, bytes]] = set()
+    rows, keypoints, scores, tracks, twice = [], [], [], [], 0
     for frame in labels:
         found = list(frame.user_instances)
         if predictions:
@@ -107,13 +113,21 @@ def _table(labels: Any, path: Path, predictions: bool | None) -> PoseTable:
             found += [one for one in frame.predicted_instances if id(one) not in made_from]
         if not found:
             continue
+        row = row_of.setdefault((place[id(frame.video)], int(frame.frame_idx)), len(row_of))
         for instance in found:
-            rows.append(len(spots))
-            keypoints.append(_keypoints(instance))
+            points, track = _keypoints(instance), track_of.get(id(instance.track), -1)
+            if (animal := (row, track, points.tobytes())) in seen:
+                twice += 1
+                continue
+            seen.add(animal)
+            rows.append(row)
+            keypoints.append(points)
             scores.append(getattr(instance, "score", math.nan))
-            tracks.append(track_of.get(id(instance.track), -1))
-        spots.append((place[id(frame.video)], int(frame.frame_idx)))
-    frames = _frames(videos, spots, path)
+            tracks.append(track)
+    if twice:
+        warnings.warn(f"{path}: animals that appear twice, read once: {twice}.", stacklevel=2)
+    frames = _frames(videos, list(row_of), path)
+    named = {} if any(frames.names) else _names(videos, {video for video, _ in row_of}, path)
     table = PoseTable.make(
         frames,
         rows,
@@ -121,8 +135,9 @@ def _table(labels: Any, path: Path, predictions: bool | None) -> PoseTable:
         scores=scores,
         tracks=tracks,
         skeleton=skeleton,
-        root=_root(videos, frames.names, path),
+        root=_root(named, frames.names, path),
         names=animal_names(names, numbers),
+        videos=named if len(named) > 1 else None,
     )
     if not (np.abs(table.keypoints) < LARGEST).all() or np.isinf(table.scores).any():
         raise InputError(f"{path}: a keypoint or score is infinite or beyond all bounds; {_HINT}.")
@@ -130,9 +145,9 @@ def _table(labels: Any, path: Path, predictions: bool | None) -> PoseTable:
 
 
 class _Video(NamedTuple):
-    """File name of a video ("" for images), image names, width and height, frame rate or NaN."""
+    """File of a video ("" for images), image names, width and height, frame rate or NaN."""
 
-    file_name: str
+    file: str
     images: list[str]
     size: tuple[int, int]
     fps: float
@@ -142,13 +157,25 @@ def _video(video: Any, path: Path) -> _Video:
     video = video.source_video or video
     # Embedded images without their source are in the file itself.
     names = video.filename if isinstance(video.filename, list) else []
-    file_name = "" if names else PureWindowsPath(str(video.filename)).name
+    file = "" if names else str(video.filename).replace("\\", "/")
+    if file in (".", path.as_posix()):  # Pictures in this file, of a video that it does not name.
+        file = ""
     height, width = (list(video.backend_metadata.get("shape") or ()) + [0] * 3)[1:3]
     fps = float(video.backend_metadata.get("fps") or math.nan)
     size = (int(width or 0), int(height or 0))
     if not all(0 <= side < 2**31 for side in size) or fps <= 0 or math.isinf(fps):
-        raise InputError(f"{path}: {file_name[:80]!r} has no possible size or frame rate; {_HINT}.")
-    return _Video(file_name, _relative(names, path), size, fps)
+        name = PurePosixPath(file).name[:80]
+        raise InputError(f"{path}: {name!r} has no possible size or frame rate; {_HINT}.")
+    return _Video(file, _relative(names, path), size, fps)
+
+
+def _names(videos: Sequence[_Video], used: Iterable[int], path: Path) -> dict[int, str]:
+    """Clip -> file name of its video; those of one name get the folders in which they differ."""
+    files = {number + 1: videos[number].file for number in sorted(used)}
+    names = [PurePosixPath(file).name or f"video{clip}" for clip, file in files.items()]
+    if len(set(names)) < len(names):
+        names = _relative(list(files.values()), path)
+    return dict(zip(files, names, strict=True))
 
 
 def _relative(names: Sequence[str], path: Path) -> list[str]:
@@ -185,12 +212,14 @@ def _frames(videos: list[_Video], spots: list[tuple[int, int]], path: Path) -> F
     )
 
 
-def _root(videos: list[_Video], names: np.ndarray, path: Path) -> Path | None:
-    """Where the images are, or the one video; never outside the folders around the file."""
+def _root(videos: Mapping[int, str], names: np.ndarray, path: Path) -> Path | None:
+    """Where the images or videos are; never outside the folders around the file."""
     if any(names):
-        return find_root(path, names)
-    file_name = videos[0].file_name if len(videos) == 1 else ""
-    return path.parent / file_name if file_name and is_file(path.parent / file_name) else None
+        root = find_root(path, names)
+    else:
+        found = [path.parent / name for name in videos.values() if is_file(path.parent / name)]
+        root = None if not found else path.parent if len(videos) > 1 else found[0]
+    return path if root is None and has_pictures(path) else root
 
 
 def _skeleton(skeletons: Sequence[Any], path: Path) -> Skeleton:

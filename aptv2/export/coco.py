@@ -23,7 +23,8 @@ def write_coco(table: PoseTable, path: str | Path) -> None:
     Beside COCO's own fields an image has `video_id`, `frame_index` and `time` (seconds), an
     annotation `video_id`, `track_id` and `score`, and a category `sigmas` and, where the names of
     its keypoints have no left and right, `flip_pairs`; each is left out where it is unknown.
-    Names of animals stand in a list `tracks`, which is left out where there are none. The third
+    Names of animals stand in a list `tracks`, those of several videos in a list `videos`; each is
+    left out where there are none. The third
     number of a keypoint is the table's: a score in predictions, a visibility in annotations; a
     keypoint that holds NaN is written as 0, 0, 0. `area` is the box's where the table has none,
     since COCO's tools need one; `bbox` is null where there is no box. Animals of unknown species
@@ -41,6 +42,9 @@ def write_coco(table: PoseTable, path: str | Path) -> None:
         _write_list(file, b',\n"categories": ', _categories(table))
         if names := _names(table):
             _write_list(file, b',\n"tracks": ', names)
+        if table.videos:
+            videos = [{"id": clip, "name": _text(name)} for clip, name in table.videos.items()]
+            _write_list(file, b',\n"videos": ', videos)
         _write_list(file, b',\n"images": ', _images(table))
         _write_list(file, b',\n"annotations": ', _annotations(table))
         file.write(b"}\n")
@@ -50,7 +54,7 @@ def write_coco_labels(table: PoseTable, path: str | Path) -> None:
     """Write a table as COCO keypoint annotations, as annotation tools read them.
 
     As :func:`write_coco`, but a predicted keypoint gets the visibility 2 in place of its score, and
-    video frames the names that CVAT gives them: `frame_000000.png`.
+    video frames the names of :attr:`aptv2.tables.PoseTable.image_names`.
 
     Raises
     ------
@@ -60,10 +64,7 @@ def write_coco_labels(table: PoseTable, path: str | Path) -> None:
     predicted = ~np.isnan(table.scores)[:, None] & (table.keypoints[:, :, 2] > 0)
     keypoints = table.keypoints.copy()
     keypoints[:, :, 2] = np.where(predicted, 2, keypoints[:, :, 2])
-    frames = table.frames
-    names = frames.names.copy()
-    for row in np.flatnonzero(names == ""):
-        names[row] = f"frame_{frames.indices[row] if frames.indices[row] >= 0 else row:06d}.png"
+    frames, names = table.frames, table.image_names
     if len(set(names)) < len(names):
         raise InputError(
             f"{path}: frames of several videos have the same name; export each video to a file of "

@@ -38,7 +38,8 @@ def write_csv(table: PoseTable, path: str | Path) -> None:
     corner), `keypoint` (its name), `keypoint_x`, `keypoint_y` (pixels) and `keypoint_score` (a
     visibility of 0, 1 or 2 in annotations). Where animals have names, a column `name` follows, and
     where the frames are image files, a last column `image` names them. What is not known is left
-    empty, and so are the coordinates of a keypoint whose score is 0. The box columns are named as
+    empty, and so are the coordinates of a keypoint whose score is 0. Where the frames are of
+    several videos, a column `video` follows. The box columns are named as
     in the file that `aptv2 track --boxes` reads.
 
     Raises
@@ -51,14 +52,21 @@ def write_csv(table: PoseTable, path: str | Path) -> None:
         temporary.open("w", newline="", encoding="utf-8", errors="replace") as file,
     ):
         writer = csv.writer(file, lineterminator="\n")
-        more = {"name": bool(table.names), "image": any(table.frames.names)}
+        videos = table.video_names
+        more = {
+            "name": bool(table.names),
+            "image": any(table.frames.names),
+            "video": any(videos),
+        }
         writer.writerow([*COLUMNS, *(column for column, there in more.items() if there)])
         for row in np.lexsort((table.tracks, table.frame)):
             name = [table.names.get(int(table.tracks[row]), "")] if more["name"] else []
             image = [table.frames.names[table.frame[row]]] if more["image"] else []
+            video = [videos[table.frame[row]]] if more["video"] else []
             animal = _animal(table, int(row))
             writer.writerows(
-                [*animal, *keypoint, *name, *image] for keypoint in _keypoints(table, int(row))
+                [*animal, *keypoint, *name, *image, *video]
+                for keypoint in _keypoints(table, int(row))
             )
 
 

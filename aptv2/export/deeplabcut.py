@@ -36,11 +36,12 @@ def write_deeplabcut_hdf5(table: PoseTable, path: str | Path) -> None:
     """Write a table as DeepLabCut's `.h5`, which `pandas.read_hdf` reads.
 
     A row is a frame of the table, with or without animals: a video's by its number, an image's by
-    `labeled-data`, its folder and its name. Each keypoint has x and y and, in predictions, a
-    `likelihood`, its score; a keypoint that is not there is empty. Each track is an individual, by
-    its name or `track7`; where there is only one, without a name, there is no row `individuals`.
-    Animals without a track are put into the first tracks that are free in their frame. Boxes,
-    species, the scores of animals and visibilities are left out.
+    `labeled-data`, its folder and its name; frames of several videos are named like images. Each
+    keypoint has x and y and, in predictions, a `likelihood`, its score; a keypoint that is not
+    there is empty. Each track is an individual, by its name or `track7`; where there is only one,
+    without a name, there is no row `individuals`. Animals without a track are put into the first
+    tracks that are free in their frame. Boxes, species, the scores of animals and visibilities are
+    left out.
 
     Raises
     ------
@@ -153,12 +154,12 @@ def _individuals(table: PoseTable, path: str | Path) -> tuple[list[str], np.ndar
 
 def _rows(table: PoseTable, path: str | Path) -> list[tuple[str, str, str]] | list[int]:
     frames = table.frames
-    if not any(frames.names):
+    if not any(frames.names) and not any(table.video_names):
         rows = frames.indices if (frames.indices >= 0).all() else np.arange(len(frames))
         if len(np.unique(rows)) < len(rows):
             raise InputError(f"{path} can hold only one video; export each to a file of its own.")
         return [int(row) for row in rows]
-    names = [_image(str(name), table, path) for name in frames.names]
+    names = [_image(str(name), table, path) for name in table.image_names]
     if len(set(names)) < len(names):
         raise InputError(f"{path}: two images would have the same name; rename one.")
     return names

@@ -5,9 +5,10 @@ from __future__ import annotations
 import difflib
 import importlib.util
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from aptv2.errors import InputError
 from aptv2.export.coco import write_coco_labels, write_coco_results
@@ -18,6 +19,7 @@ from aptv2.export.nwb import write_nwb
 from aptv2.export.parquet import write_parquet
 from aptv2.export.sleap import write_sleap
 from aptv2.export.yolo import write_yolo
+from aptv2.files import check_target
 from aptv2.tables import PoseTable
 
 
@@ -39,6 +41,8 @@ class Format:
         The modules that the extra brings.
     folder
         Whether a folder is written, not a file.
+    one_clip
+        Whether a file holds only one clip.
     """
 
     label: str
@@ -47,6 +51,7 @@ class Format:
     extra: str = ""
     packages: tuple[str, ...] = ()
     folder: bool = False
+    one_clip: bool = False
 
     @property
     def available(self) -> bool:
@@ -79,7 +84,12 @@ FORMATS: dict[str, Format] = {
     ),
     "slp": Format("SLEAP", ".slp", write_sleap, "sleap", ("sleap_io",)),
     "nwb": Format(
-        "Neurodata Without Borders, ndx-pose", ".nwb", write_nwb, "nwb", ("pynwb", "ndx_pose")
+        "Neurodata Without Borders, ndx-pose",
+        ".nwb",
+        write_nwb,
+        "nwb",
+        ("pynwb", "ndx_pose"),
+        one_clip=True,
     ),
     "coco": Format("COCO keypoint results, to score", ".results.json", write_coco_results),
     "coco-keypoints": Format(
@@ -87,7 +97,9 @@ FORMATS: dict[str, Format] = {
         ".coco.json",
         write_coco_labels,
     ),
-    "mot": Format("MOT Challenge text: boxes and track numbers", ".mot.txt", write_mot),
+    "mot": Format(
+        "MOT Challenge text: boxes and track numbers", ".mot.txt", write_mot, one_clip=True
+    ),
     "yolo": Format(
         "YOLO pose labels in a folder, for Ultralytics",
         ".yolo",
@@ -133,6 +145,36 @@ def write(table: PoseTable, format: str, folder: str | Path, stem: str) -> Path:
     path = Path(folder) / (stem + found.suffix)
     found.write(table, path)
     return path
+
+
+def write_files(table: PoseTable, found: Format, path: Path) -> list[Path]:
+    """Write a table to a path, or where the format holds only one clip, each to a file of its own.
+
+    Returns
+    -------
+    list of Path
+        What was written: the path, or that with the name of each video added.
+
+    Raises
+    ------
+    InputError
+        As :func:`write`.
+    """
+    videos = table.video_names
+    if not (found.one_clip and any(videos)):
+        found.write(table, path)
+        return [path]
+    parts = {}
+    for video in dict.fromkeys(videos):
+        clip = re.sub(r"[/\\:]", "_", str(PurePath(video).with_suffix("")))
+        name = path.name.removesuffix(found.suffix)
+        target = path.with_name(f"{name}_{clip}{path.name[len(name) :]}")
+        if target in parts:
+            raise InputError(f"{target} would hold two videos; rename one.")
+        parts[target] = video
+    for target, video in parts.items():
+        found.write(table.with_frames(videos == video), check_target(target))
+    return list(parts)
 
 
 def check_free(path: Path, found: Format) -> None:

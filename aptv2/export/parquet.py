@@ -65,10 +65,15 @@ def _rows(table: PoseTable, rows: np.ndarray) -> Any:
     real = pyarrow.float32()
     names = np.tile(np.array(table.skeleton.names, object), len(rows))
     images = np.array([_text(name) for name in frames.names], object)
+    videos = np.array([_text(name) for name in table.video_names], object)
     name = {}
     if table.names:
         given = np.array([table.names.get(track, "") for track in animals.tracks.tolist()], object)
         name["name"] = column(given, given == "", text)
+    video = {}
+    if any(videos):
+        shown = videos[table.frame[rows]]
+        video["video"] = column(shown, shown == "", text)
     columns = {
         "frame": column(frames.indices, frames.indices == -1, whole),
         "time": number(frames.times, wide),
@@ -85,6 +90,7 @@ def _rows(table: PoseTable, rows: np.ndarray) -> Any:
         "keypoint_score": number(keypoints[:, 2], real, 1),
         **name,
         "image": column(images, images == "", text),
+        **video,
     }
     return pyarrow.table(columns)
 

@@ -86,6 +86,9 @@ def _video(table: PoseTable, rows: np.ndarray, path: Path) -> Any:
     if rate is not None:
         metadata["fps"] = rate
     filename: str | list[str] = str(table.root or path.stem)
+    if (name := table.videos.get(int(frames.clips[0]))) is not None:
+        folder = Path() if table.root is None else table.root
+        filename = str((folder if folder.is_dir() else folder.parent) / name)
     if any(names):
         folder = table.root.resolve() if table.root is not None else Path()
         filename = [(folder / name).as_posix() for name in names]

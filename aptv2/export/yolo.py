@@ -88,9 +88,8 @@ def _write_split(
 ) -> None:
     frames = table.frames
     digits = max(6, len(str(len(frames))))
-    files = [
-        f"images/{split}/{name or f'{row:0{digits}d}.jpg'}" for row, name in enumerate(frames.names)
-    ]
+    given = table.image_names if any(table.video_names) else frames.names
+    files = [f"images/{split}/{name or f'{row:0{digits}d}.jpg'}" for row, name in enumerate(given)]
     for name in frames.names:
         if fault := fault_of(name):
             raise InputError(f"{table.root or 'the table'}: an image name {fault}; correct it.")
