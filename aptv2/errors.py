@@ -9,6 +9,8 @@ STOP_SIGNALS = tuple(
 )
 """Signals that ask a process to stop; Windows has no SIGHUP."""
 
+HOW_TO_RESUME = "resume with the same command and --resume."
+
 _MOST_LETTERS = 1000
 
 
@@ -53,5 +55,5 @@ class Stopped(KeyboardInterrupt):
     """
 
     def __init__(self, number: int = signal.SIGINT, sentence: str = "") -> None:
-        super().__init__(sentence or "Interrupted.")
+        super().__init__(sentence)
         self.code = 128 + number

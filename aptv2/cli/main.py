@@ -23,7 +23,7 @@ from aptv2.cli.track import track
 from aptv2.cli.train import train
 from aptv2.cli.view import view
 from aptv2.cli.weights import weights
-from aptv2.errors import STOP_SIGNALS, BrokenVideoError, InputError, Stopped
+from aptv2.errors import HOW_TO_RESUME, STOP_SIGNALS, BrokenVideoError, InputError, Stopped
 from aptv2.threads import set_environment
 
 
@@ -45,9 +45,15 @@ class Commands(TyperGroup):
         except InputError as error:
             sentence, code = f"Error: {error}", 2
         except KeyboardInterrupt as error:
-            sentence, code = str(error) or "Interrupted.", getattr(error, "code", 130)
+            sentence, code = str(error) or self._interrupted(ctx), getattr(error, "code", 130)
         typer.secho(sentence, err=True, fg=typer.colors.RED)
         raise typer.Exit(code)
+
+    def _interrupted(self, ctx: Any) -> str:
+        """A signal may arrive between two pieces of work, which then say nothing themselves."""
+        command = self.commands.get(ctx.invoked_subcommand or "")
+        resumable = command and any(option.name == "resume" for option in command.params)
+        return f"Interrupted; {HOW_TO_RESUME}" if resumable else "Interrupted."
 
 
 @contextmanager

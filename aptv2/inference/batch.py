@@ -70,6 +70,9 @@ def track_videos(
     ------
     InputError
         Before any work, where the results cannot be written or the options do not fit.
+    KeyboardInterrupt
+        On Ctrl-C, SIGTERM or SIGHUP, except within a video of the local engine, whose outcome then
+        reports it and is the last.
     """
     folder = Path(output)
     Output(folder, "", tuple(export)).check_folder()
@@ -88,10 +91,7 @@ def track_videos(
     if engine == "ray":
         from aptv2.inference.cluster import on_ray
 
-        try:
-            yield from on_ray(partial(_track_again, options, resume), jobs, _lost)
-        except KeyboardInterrupt as error:
-            yield Outcome("Interrupted; the same command with --resume goes on.", _code(error))
+        yield from on_ray(partial(_track_again, options, resume), jobs, _lost)
         return
     # Opened before libraries are loaded that only networks need, so that what is no video is
     # refused at once.
@@ -147,10 +147,6 @@ def _track(job: Job, options: dict[str, Any]) -> Outcome:
         traceback.print_exc()
         return Outcome(f"Error: {video}: {type(error).__name__}: {error}", 1)
     return Outcome(_summary(video, table, files), 0)
-
-
-def _code(error: KeyboardInterrupt) -> int:
-    return int(getattr(error, "code", 130))
 
 
 def _summary(video: Path, table: PoseTable, files: Output) -> str:

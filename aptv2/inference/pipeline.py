@@ -16,7 +16,7 @@ from typing import cast
 import numpy as np
 
 from aptv2.datasets import read_annotations
-from aptv2.errors import BrokenVideoError, InputError, Stopped
+from aptv2.errors import HOW_TO_RESUME, BrokenVideoError, InputError, Stopped
 from aptv2.inference.boxes_file import FirstBoxes, read_boxes
 from aptv2.inference.checkpointing import held_results
 from aptv2.inference.finding import AnimalFinder
@@ -241,7 +241,7 @@ def _interruption(video: VideoSource, results: Results, stop: int) -> Interrupte
     if results.may_replace:
         results.write()
         sentence += f", which are in {results.output.folder}"
-    return Interrupted(stop, f"{sentence}; the same command with --resume goes on.")
+    return Interrupted(stop, f"{sentence}; {HOW_TO_RESUME}")
 
 
 def _failure(error: InputError, results: Results) -> InputError:

@@ -12,7 +12,7 @@ import typer
 from typer.testing import CliRunner
 
 from aptv2.cli.main import Commands, app
-from aptv2.errors import BrokenVideoError, InputError
+from aptv2.errors import BrokenVideoError, InputError, Stopped
 
 COMMANDS = [
     command.name or command.callback.__name__
@@ -83,6 +83,28 @@ def test_errors_end_in_one_sentence(error: BaseException, code: int, said: str) 
 
     result = CliRunner().invoke(one, ["fail"])
     assert (result.exit_code, result.stderr, result.stdout) == (code, said, "")
+
+
+@pytest.mark.parametrize(
+    ("command", "reported"),
+    [
+        ("long", "Interrupted; resume with the same command and --resume.\n"),
+        ("short", "Interrupted.\n"),
+    ],
+)
+def test_an_interrupted_command_says_how_to_resume(command: str, reported: str) -> None:
+    both = typer.Typer(cls=Commands)
+
+    @both.command()
+    def long(resume: bool = False) -> None:
+        raise KeyboardInterrupt
+
+    @both.command()
+    def short(output: str = "") -> None:
+        raise Stopped
+
+    result = CliRunner().invoke(both, [command])
+    assert (result.exit_code, result.stderr) == (130, reported)
 
 
 def test_a_bug_keeps_its_traceback() -> None:

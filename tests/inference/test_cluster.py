@@ -93,7 +93,7 @@ def test_ctrl_c_leaves_no_process_and_can_be_resumed(
     os.killpg(started.pid, signal.SIGINT)
     _, reported = started.communicate(timeout=60)
     assert started.returncode == 130
-    assert b"the same command with --resume goes on" in reported
+    assert b"resume with the same command and --resume." in reported
     deadline = time.monotonic() + 20
     while left := _children(tmp_path):
         assert time.monotonic() < deadline, left

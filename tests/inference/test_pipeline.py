@@ -382,7 +382,7 @@ def test_an_interrupted_run_goes_on_to_the_same_end(
     out, pose = tmp_path / "out", blobs["pose"]
     begun = pose.calls
     pose.events[begun + call] = press_ctrl_c
-    with pytest.raises(Interrupted, match="--resume goes on") as caught:
+    with pytest.raises(Interrupted, match="; resume with the same command and --resume") as caught:
         track_video(two_animals.path, out, **options, **blobs)
     kept = read_annotations(out / "clip.tracks.json")
     count = len(kept.frames)
@@ -412,10 +412,10 @@ def test_a_run_with_other_settings_or_damage_is_not_resumed(
     blobs["pose"].events[9] = press_ctrl_c
     with pytest.raises(Interrupted):
         track_video(two_animals.path, out, **blobs)
-    with pytest.raises(InputError, match="begun with --smooth False, not True"):
+    with pytest.raises(InputError, match="started with --smooth False, not True"):
         track_video(two_animals.path, out, resume=True, smooth=True, **blobs)
     boxes = write_boxes(tmp_path / "b.csv", "0,10,20,30,20,1")
-    with pytest.raises(InputError, match=r"begun with --boxes none, not b\.csv"):
+    with pytest.raises(InputError, match=r"started with --boxes none, not b\.csv"):
         track_video(two_animals.path, out, resume=True, boxes=boxes, **blobs)
     state = out / ".clip.part" / "state.npz"
     state.write_bytes(state.read_bytes()[:100])

@@ -51,9 +51,10 @@ class HeatmapHead(nn.Module):
 
 
 class ExactConv2d(nn.Conv2d):
-    """A convolution in float32: in bfloat16 the steps between values would move decoded peaks."""
+    """A convolution in float32 at least: steps of bfloat16 would move decoded peaks."""
 
     def forward(self, input: Tensor) -> Tensor:
         assert self.bias is not None
+        dtype = torch.promote_types(self.weight.dtype, torch.float32)
         with torch.autocast(input.device.type, enabled=False):
-            return F.conv2d(input.float(), self.weight.float(), self.bias.float())
+            return F.conv2d(input.to(dtype), self.weight.to(dtype), self.bias.to(dtype))
