@@ -19,6 +19,32 @@ Decoder = Literal["newton", "quarter", "dark", "udp"]
 
 
 @dataclass(frozen=True)
+class Weibull:
+    """Heights of heatmap peaks -> chances that the keypoints are right, by a Weibull curve.
+
+    The height of a softmax peak ranks keypoints well, but is no chance: a peak of 0.7 is right six
+    times of ten, and one sharper than the training's targets is above 1. The curve rises from 0 to
+    1, so the order stays. A keypoint is right if it is labelled and lies within 0.025 of the
+    animal's size (the root of its box's area) of its label: as strict as keypoint AP is at its
+    middle thresholds.
+
+    Attributes
+    ----------
+    scale, power
+        Of the curve 1 - exp(-(height / scale) ** power).
+    """
+
+    scale: float
+    power: float
+
+    def __call__(self, heights: Tensor) -> Tensor:
+        """Chances from 0 to 1, float32, of heights of any shape; those below 0 count as 0."""
+        import torch
+
+        return -torch.expm1(-((heights.float().clamp_min(0) / self.scale) ** self.power))
+
+
+@dataclass(frozen=True)
 class Codec:
     """How a network's keypoints become heatmaps, and its heatmaps keypoints.
 
@@ -35,6 +61,8 @@ class Codec:
         Standard deviation of the targets in heatmap pixels.
     mmpose_crops
         Make crops as MMPose makes them: of boxes inside the frame, without smoothing.
+    calibration
+        Of the scores; None where they are the heights of the peaks.
     """
 
     kind: Kind
@@ -42,6 +70,7 @@ class Codec:
     decoder: Decoder
     sigma: float = 2.0
     mmpose_crops: bool = True
+    calibration: Weibull | None = None
 
     @property
     def udp(self) -> bool:
@@ -77,7 +106,10 @@ class Codec:
         """Keypoints float32 (N, K, 3) of heatmaps (N, K, h, w): x, y in heatmap pixels, a score."""
         from aptv2.codecs.heatmaps import DECODERS
 
-        return DECODERS[self.decoder](heatmaps)
+        keypoints = DECODERS[self.decoder](heatmaps)
+        if self.calibration is not None:
+            keypoints[..., 2] = self.calibration(keypoints[..., 2]).to(keypoints)
+        return keypoints
 
     def flip_back(self, heatmaps: Tensor, flip: ArrayLike) -> Tensor:
         """Heatmaps (N, K, h, w) of mirrored crops as heatmaps of the crops, for the flip test.

@@ -15,7 +15,7 @@ from aptv2.models.network import Network
 from aptv2.models.pose.base import PoseModel
 from aptv2.models.pose.onnx import OnnxPose
 from aptv2.models.protocols import Detector, Tracker
-from aptv2.models.registry import NetworkSpec
+from aptv2.models.registry import NetworkSpec, Task
 from aptv2.weights.cache import find_weights, how_to_get, locate
 from aptv2.weights.files import mtime, read_skeleton
 
@@ -71,7 +71,7 @@ def load_pose_model(
     spec = registry.spec(name, "pose")
     if expert and spec.tasks != ("pose",):
         raise InputError(f"{name} has no experts; leave out '{expert}'")
-    model = _network(spec, weights, device, dtype, expert).pose_model().eval()
+    model = _network(spec, "pose", weights, device, dtype, expert).pose_model().eval()
     if compile:
         model.compile()
     return model
@@ -85,7 +85,8 @@ def load_detector(
 ) -> Detector:
     """An animal detector; the parameters are those of :func:`load_pose_model`."""
     name, weights = _named(name, weights)
-    return _network(registry.spec(name, "detection"), weights, device, dtype).detector()
+    spec = registry.spec(name, "detection")
+    return _network(spec, "detection", weights, device, dtype).detector()
 
 
 def load_tracker(
@@ -127,7 +128,7 @@ def load_tracker(
     if pose and not spec.fused:
         known = ", ".join(each.name for each in registry.specs().values() if each.fused)
         raise InputError(f"{name} follows animals and reads no poses on the way; {known} do")
-    return _network(spec, weights, device, dtype).tracker(pose)
+    return _network(spec, "tracking", weights, device, dtype).tracker(pose)
 
 
 def available(name: str) -> bool:
@@ -144,6 +145,7 @@ def _named(name: str, weights: str | Path | None) -> tuple[str, str | Path | Non
 
 def _network(
     spec: NetworkSpec,
+    task: Task,
     weights: str | Path | None,
     device: str | torch.device | None,
     dtype: Dtype,
@@ -155,12 +157,15 @@ def _network(
     if source is None:
         raise InputError(how_to_get(spec.name, spec.title))
     if len(spec.tasks) == 1:
-        return _make(spec.name, str(source), mtime(source), device, kind, expert)
-    return _make_shared(spec.name, str(source), mtime(source), device, kind, expert)
+        return _make(spec.name, task, str(source), mtime(source), device, kind, expert)
+    # Tasks that one part of the network serves ask for the same one.
+    served = spec.parts.get(task, spec.tasks[0])
+    return _make_shared(spec.name, served, str(source), mtime(source), device, kind, expert)
 
 
 def _make(
     name: str,
+    task: Task,
     source: str,
     since: int,
     device: torch.device,
@@ -170,10 +175,12 @@ def _make(
     """A network with its weights, in eval mode; `since` is the file's mtime."""
     if source == RANDOM:
         network = registry.build(name)
+        network.keep(task)
     else:
         # Drawing a large network's kinds only to replace them takes longer.
         with torch.device("meta"):
             network = registry.build(name, read_skeleton(locate(source)))
+        network.keep(task)
         network.fill(source, expert)
     network.eval().prepare()
     network.requires_grad_(False).to(device=device, dtype=dtype)

@@ -83,6 +83,9 @@ class Network(nn.Module):
 
         load_initial_weights(self, self.name, source)
 
+    def keep(self, task: Task) -> None:
+        """Drop what a task does not need, in place, before :meth:`fill`."""
+
     def prepare(self) -> None:
         """Be made ready for use, in place, once the weights are there and will not change."""
 
@@ -98,8 +101,11 @@ class Network(nn.Module):
         """The network as one that follows animals, and with `pose` poses them in the same pass."""
         raise NotImplementedError
 
-    def learn(self, tasks: Collection[Task], backbone: bool) -> None:
-        """Let only the heads of some tasks learn, and the backbone where it is asked for."""
+    def learn(self, tasks: Collection[Task], backbone: bool, resting: int = 0) -> None:
+        """Let only the heads of some tasks learn, and the backbone where it is asked for.
+
+        `resting` blocks of the backbone, from the first, stay as they are.
+        """
 
     def loss(self, task: Task, batch: Batch, objective: Objective) -> Tensor:
         """The loss of a batch of a task's data set, a scalar."""

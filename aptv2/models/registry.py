@@ -112,9 +112,11 @@ class NetworkSpec:
         `backbone_lr`.
     fixed_sizes
         Tasks whose pictures have one size only.
-    clips
-        True where detection and tracking learn from photographs and clips (`data.clips_train`),
-        False where they learn from pairs (`data.pairs`).
+    two_templates
+        True where a tracking sample has two templates, an animal's and a distractor's.
+    parts
+        Task -> the first task that the same part of the network serves; empty where all tasks
+        share one backbone.
     compact
         True where trained weights are written as float16, half as large.
     """
@@ -135,13 +137,14 @@ class NetworkSpec:
     layer_decay: bool = False
     pretrained: tuple[str, ...] = ("backbone.",)
     fixed_sizes: Mapping[Task, Size] = field(default_factory=dict)
-    clips: bool = False
+    two_templates: bool = False
+    parts: Mapping[Task, Task] = field(default_factory=dict)
     compact: bool = False
 
     @property
     def fused(self) -> bool:
         """True where one pass both follows animals and reads their poses."""
-        return {"pose", "tracking"} <= set(self.tasks) and not self.clips
+        return {"pose", "tracking"} <= set(self.tasks) and not self.parts
 
 
 @lru_cache(maxsize=1)

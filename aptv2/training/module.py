@@ -51,7 +51,7 @@ class StageTraining(lightning.LightningModule):
         self.epoch_steps, self.accumulate = epoch_steps, accumulate
         self._parts: list[dict[str, Tensor]] = []  # losses of the step so far
         self.network.to(memory_format=torch.channels_last)
-        network.learn(stage.tasks.keys(), stage.backbone_lr > 0)
+        network.learn(stage.tasks.keys(), stage.backbone_lr > 0, stage.resting)
         pose, tracking = stage.tasks.get("pose"), stage.tasks.get("tracking")
         fused = pose.weight if pose else None
         if tracking and tracking.fused_weight:

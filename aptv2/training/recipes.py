@@ -84,7 +84,7 @@ class Task(_Strict):
     weight: Positive = 1.0
     # Of the poses that a ViTPoseTrack reads from search pictures; default: that of the pose task.
     fused_weight: Positive | None = None
-    samples: Whole | None = None  # tracking pairs of an epoch; lite: as many as photographs
+    samples: Whole | None = None  # tracking pairs of an epoch
 
 
 class Stage(_Strict):
@@ -96,6 +96,8 @@ class Stage(_Strict):
     optimizer: Literal["adamw", "adam"] = "adamw"
     backbone_lr: Annotated[float, Field(ge=0)] = 6e-4  # 0 keeps the backbone of lite as it is
     head_lr: Positive = 2e-3
+    # lite: blocks of the backbone, from the first, that rest with its stem; 0: none does
+    resting: Annotated[int, Field(ge=0, le=7)] = 0
     layer_decay: Annotated[float, Field(gt=0, le=1)] | None = None  # ViT: rate of block n by n + 1
     weight_decay: Annotated[float, Field(ge=0)] = 0.02
     vector_decay: bool = False  # whether norms and biases decay too
@@ -110,6 +112,26 @@ class Stage(_Strict):
     augmentation: Augmentation = Augmentation()
 
 
+class MorePoses(_Strict):
+    """Poses that lite learns from beside `pose_train`."""
+
+    path: str  # annotations, relative to `--data`
+    share: Annotated[float, Field(gt=0, lt=1)]  # of the crops
+    partial: bool = False  # whether a keypoint without a label may well be in sight
+
+
+class Scenes(_Strict):
+    """Pictures that lite's detection learns from."""
+
+    path: str  # annotations, or with `background` a folder of images; relative to `--data`
+    share: Positive  # of the pictures
+    complete: bool = True  # every animal has a box; else sure detections elsewhere go unpunished
+    background: bool = False  # images without any animal
+    held_out: Annotated[int, Field(ge=2)] | None = None  # of so many background images, the last
+    animals: tuple[str, ...] | None = None  # object classes that are animals; None: all are
+    teacher: str | None = None  # COCO results of another detector: boxes that annotators left out
+
+
 class Data(_Strict):
     """Where the data lies: paths relative to `--data`, or the splits "train", "val" and "test"."""
 
@@ -120,10 +142,10 @@ class Data(_Strict):
     few: Whole | None = None  # animals a species
     few_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     pose_pack: str | None = None  # crops of pose_train that `aptv2 data pack` wrote
+    pose_more: tuple[MorePoses, ...] = ()
     pose_val: str = "val"
-    clips_train: str | None = None  # lite's detection and tracking
-    animals: tuple[str, ...] = ()  # object classes of the clips that are animals
-    # Tracking pairs of the ViT trackers: file or folder of any format -> its share of the pairs.
+    scenes: tuple[Scenes, ...] = ()  # what lite's detection learns from
+    # Tracking pairs: file or folder of any format -> its share of the pairs.
     pairs: dict[str, Positive] = {}
 
 
@@ -150,19 +172,26 @@ class Recipe(_Strict):
         data, spec = self.data, registry.spec(self.model.name)
         if data.pose_pack and (data.subset != "all" or data.leave_out or data.few):
             raise ValueError("data.pose_pack: holds all animals; train on some without a pack")
+        if data.pose_more and not spec.parts:
+            raise ValueError(f"data.pose_more: {self.model.name} learns from pose_train alone")
+        if sum(more.share for more in data.pose_more) >= 1:
+            raise ValueError("data.pose_more: the shares must leave some for pose_train")
         for number, stage in enumerate(self.stages):
             where = f"stages.{number}"
             known = spec.tasks
             if strange := sorted(stage.tasks.keys() - known):
                 learns = " and ".join(known) if len(known) > 1 else f"{known[0]} alone"
                 raise ValueError(f"{where}.tasks.{strange[0]}: {self.model.name} learns {learns}")
-            others = sorted(stage.tasks.keys() - {"pose"})
-            if others and spec.clips and data.clips_train is None:
-                raise ValueError(f"data.clips_train: {where} trains {others[0]}, which needs clips")
-            if others and not spec.clips and not data.pairs:
-                raise ValueError(f"data.pairs: {where} trains {others[0]}, which needs pairs")
-            if others and not spec.clips and stage.tasks["tracking"].samples is None:
+            if "detection" in stage.tasks and not data.scenes:
+                raise ValueError(f"data.scenes: {where} trains detection, which needs pictures")
+            if "tracking" in stage.tasks and not data.pairs:
+                raise ValueError(f"data.pairs: {where} trains tracking, which needs pairs")
+            if "tracking" in stage.tasks and stage.tasks["tracking"].samples is None:
                 raise ValueError(f"{where}.tasks.tracking.samples: say how many pairs an epoch has")
+            if stage.resting and not spec.parts:
+                raise ValueError(
+                    f"{where}.resting: blocks of {self.model.name} cannot rest; leave it out"
+                )
             fused = {name for name, task in stage.tasks.items() if task.fused_weight}
             if fused and (fused != {"tracking"} or "pose" not in stage.tasks):
                 place = f"{where}.tasks.{min(fused)}.fused_weight"
@@ -256,6 +285,8 @@ def _explain(error: ValidationError) -> str:
 def _known_keys(place: tuple[int | str, ...]) -> list[str]:
     classes: dict[str, type[_Strict]] = {
         "data": Data,
+        "scenes": Scenes,
+        "pose_more": MorePoses,
         "model": Network,
         "augmentation": Augmentation,
         "stages": Stage,

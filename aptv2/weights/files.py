@@ -36,8 +36,26 @@ def read_weights(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """
     tensors, metadata = read_stored(path)
     if Path(path).suffix == ".safetensors":
-        tensors = {n: t.float() if t.is_floating_point() else t for n, t in tensors.items()}
+        tensors = _as_float(tensors)
     return tensors, metadata
+
+
+def read_part(path: Path | str, part: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with `part.`, under the names without it.
+
+    Of a `.safetensors` file the others are not read.
+
+    Raises
+    ------
+    InputError
+        Where there is no such file, or it holds something else than named tensors.
+    """
+    path, start = Path(path), f"{part}."
+    if path.suffix == ".safetensors" and path.is_file():
+        tensors = _as_float(_read_safetensors(path, start)[0])
+    else:
+        tensors, _ = read_weights(path)
+    return {name.removeprefix(start): t for name, t in tensors.items() if name.startswith(start)}
 
 
 def read_stored(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -202,6 +220,10 @@ def _is_state(content: Any) -> bool:
     )
 
 
+def _as_float(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}
+
+
 def _damage(path: Path) -> str:
     """What is wrong with a file that torch cannot read."""
     with path.open("rb") as file:
@@ -213,11 +235,13 @@ def _damage(path: Path) -> str:
     return f"no torch file: it begins with {start.decode('ascii', 'replace')!r}"
 
 
-def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def _read_safetensors(path: Path, start: str = "") -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Its tensors whose names begin with `start`, and what the file says of itself."""
     try:
         with safe_open(path, framework="pt") as file:
             metadata = _metadata(file)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            names = [name for name in file.keys() if name.startswith(start)]  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in names}
     except Exception as error:  # the readers raise whatever a malformed file leads them to
         raise _unreadable(path, error) from None
     return tensors, metadata

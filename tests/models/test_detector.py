@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from aptv2 import boxes as box_tools
 from aptv2 import crops
-from aptv2.models.lite.detection import STRIDE, cell_centres
-from aptv2.models.lite.detector import FAINTEST, LONG_SIDE, OVERLAP, LiteDetector
+from aptv2.models.lite.detection import STRIDE, cell_centres, confidence
+from aptv2.models.lite.detector import APART, FAINTEST, LONG_SIDE, LiteDetector
 from aptv2.models.lite.network import LiteNetwork
 
 
@@ -46,7 +46,7 @@ class RedDetection(nn.Module):
 def red_detector(
     network: LiteNetwork, sight: type[nn.Module], red_corners: Callable[[Tensor], Tensor]
 ) -> LiteDetector:
-    detector = LiteDetector(network)
+    detector = LiteDetector(network.search)
     detector.backbone, detector.head = sight(), RedDetection(red_corners)
     return detector
 
@@ -73,7 +73,7 @@ class TestGeometry:
         # Pixels of the canvas are as much coarser as it is smaller than the frame.
         pixel = max(1, max(size) / LONG_SIDE)
         np.testing.assert_allclose(found, [box], atol=1.2 * pixel)
-        np.testing.assert_allclose(scores, torch.sigmoid(torch.tensor([2.0])))
+        np.testing.assert_allclose(scores, confidence(torch.tensor([2.0])))
         assert found.dtype == scores.dtype == np.float32
 
     def test_nothing_is_found_where_nothing_is(
@@ -136,7 +136,7 @@ class TestGeometry:
 class TestSelection:
     @pytest.fixture
     def select(self, network: LiteNetwork) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
-        detector = LiteDetector(network)
+        detector = LiteDetector(network.search)
         matrix, _ = detector._fit(384, 384)
 
         def run(corners: list[list[float]], scores: list[float]) -> tuple[np.ndarray, np.ndarray]:
@@ -150,12 +150,33 @@ class TestSelection:
             [[10, 10, 110, 110], [15, 10, 115, 110], [200, 10, 300, 110]], [0.5, 0.9, 0.7]
         )
         np.testing.assert_allclose(scores, [0.9, 0.7])
-        np.testing.assert_allclose(boxes[:, 0] - boxes[0, 0], [0, 185], atol=0.01)
+        pooled = (0.9 * 15 + 0.5 * 10) / 1.4  # both say where the one animal is
+        np.testing.assert_allclose(boxes[:, 0] - boxes[0, 0], [0, 200 - pooled], atol=0.01)
+
+    def test_one_behind_another_lives_with_less_score(self, select: Callable) -> None:
+        """An overlap of 0.675 is half-way between two animals and one."""
+        width = 100 * (1 - 0.675) / 1.675  # apart, of 100: what leaves that overlap
+        boxes, scores = select([[10, 10, 110, 110], [10 + width, 10, 110 + width, 110]], [0.9, 0.8])
+        np.testing.assert_allclose(scores, [0.9, 0.4], rtol=1e-3)
+        np.testing.assert_allclose(boxes[1, 0] - boxes[0, 0], width, atol=0.01)
+
+    def test_boxes_around_one_are_one_voice(self, select: Callable) -> None:
+        """The mean by score of what overlaps it by more than 0.7; its score is the best one's."""
+        boxes, scores = select([[100, 10, 200, 110], [104, 10, 204, 110]], [0.9, 0.3])
+        np.testing.assert_allclose(scores, [0.9])
+        np.testing.assert_allclose(boxes[0], [101, 10, 100, 100], atol=0.6)
+
+    def test_a_third_may_overtake_a_suppressed_second(self, select: Callable) -> None:
+        _, scores = select(
+            [[10, 10, 110, 110], [20, 10, 120, 110], [200, 200, 300, 300]], [0.9, 0.8, 0.3]
+        )
+        assert (np.diff(scores) < 0).all()
+        assert scores[1] == pytest.approx(0.3)
 
     def test_two_that_overlap_little_are_two(self, select: Callable) -> None:
         boxes, _ = select([[10, 10, 110, 110], [40, 10, 140, 110]], [0.5, 0.9])
         assert len(boxes) == 2
-        assert box_tools.iou(boxes, boxes)[0, 1] < OVERLAP
+        assert box_tools.iou(boxes, boxes)[0, 1] < APART + 0.1
 
     def test_faint_ones_are_dropped(self, select: Callable) -> None:
         boxes, scores = select([[10, 10, 60, 60], [100, 100, 160, 160]], [FAINTEST, 0.06])
@@ -174,7 +195,7 @@ class TestSelection:
 
 class TestNetwork:
     def test_a_batch_is_its_frames(self, network: LiteNetwork) -> None:
-        detector = LiteDetector(network, long_side=96)
+        detector = LiteDetector(network.search, long_side=96)
         rng = np.random.default_rng(0)
         frames = [rng.integers(0, 256, (48, 64, 3), np.uint8) for _ in range(3)]
         for (boxes, scores), frame in zip(detector.detect_batch(frames), frames, strict=True):
@@ -185,8 +206,9 @@ class TestNetwork:
     def test_results_are_as_promised(self, network: LiteNetwork) -> None:
         frame = np.random.default_rng(0).integers(0, 256, (100, 150, 3), np.uint8)
         eager = copy.deepcopy(network)
-        nn.init.constant_(eager.detection.centre[1].bias, 0.0)
-        boxes, scores = LiteDetector(eager, long_side=160).detect(frame)
+        nn.init.constant_(eager.search.detection.score[-1].bias, 0.0)
+        eager.search.detection.score[-1].weight.mul_(0.01)
+        boxes, scores = LiteDetector(eager.search, long_side=160).detect(frame)
         assert len(boxes) == len(scores) > 1
         assert (np.diff(scores) <= 0).all()
         assert (scores > FAINTEST).all()
@@ -197,8 +219,8 @@ class TestNetwork:
         assert overlaps.max() <= 1
 
     def test_no_frames(self, network: LiteNetwork) -> None:
-        assert LiteDetector(network).detect_batch([]) == []
+        assert LiteDetector(network.search).detect_batch([]) == []
 
     def test_one_pixel(self, network: LiteNetwork) -> None:
-        boxes, _ = LiteDetector(network, 64).detect(np.zeros((1, 1, 3), np.uint8))
+        boxes, _ = LiteDetector(network.search, 64).detect(np.zeros((1, 1, 3), np.uint8))
         assert boxes.shape[1:] == (4,)

@@ -72,7 +72,7 @@ class TestLoaded:
         assert found.shape == (2, 17, 3)
         assert found.dtype == np.float32
         assert np.isfinite(found).all()
-        assert ((found[..., 2] >= 0) & (found[..., 2] < 1.5)).all()
+        assert ((found[..., 2] >= 0) & (found[..., 2] <= 1)).all()
         assert model.predict(self.FRAME, np.empty((0, 4))).shape == (0, 17, 3)
 
     def test_flip_test_does_not_know_left_from_right(self) -> None:

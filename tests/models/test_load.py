@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from aptv2.models import load_detector, load_pose_model, load_tracker
 from aptv2.models.devices import fast_dtype
 from aptv2.models.lite.network import LiteNetwork, LitePose
 from aptv2.models.registry import build
-from aptv2.weights import write_weights
+from aptv2.weights import files, write_weights
 from aptv2.weights.mmpose import to_mmpose
 
 LOADERS = [load_pose_model, load_detector, load_tracker]
@@ -55,7 +57,7 @@ class TestPoseModel:
     def test_is_the_network_that_was_saved(self, saved: Path, network: LiteNetwork) -> None:
         """Fused, in half precision on the way, and in another memory layout."""
         found = load_pose_model("lite", str(saved), "cpu").predict(FRAME, BOXES)
-        expected = LitePose(network).predict(FRAME, BOXES)
+        expected = LitePose(network.pose).predict(FRAME, BOXES)
         assert found.shape == (2, 17, 3)
         np.testing.assert_allclose(found[..., 2], expected[..., 2], rtol=0.1)
         assert np.median(np.abs(found - expected)[..., :2]) < 0.5
@@ -66,18 +68,71 @@ class TestPoseModel:
         assert {p.dtype for p in rough.parameters()} == {torch.bfloat16}
         found, expected = rough.predict(FRAME, BOXES), exact.predict(FRAME, BOXES)
         assert found.dtype == np.float32
-        np.testing.assert_allclose(found[..., 2], expected[..., 2], rtol=0.3)
+        # Chances near 0 go with more than the first power of a peak's height.
+        np.testing.assert_allclose(found[..., 2], expected[..., 2], rtol=0.3, atol=0.005)
 
     def test_auto_takes_what_the_machine_is_fast_with(self, saved: Path) -> None:
         model = load_pose_model("lite", saved, "cpu", "auto")
         assert {p.dtype for p in model.parameters()} == {fast_dtype(torch.device("cpu"))}
 
 
-def test_the_heads_share_one_backbone(saved: Path) -> None:
-    pose, detector, tracker = (
-        loader(name="lite", weights=saved, device="cpu") for loader in LOADERS
-    )
-    assert pose.backbone is detector.backbone is tracker.backbone
+def test_the_detector_and_the_tracker_share_a_backbone(saved: Path) -> None:
+    detector, tracker = (loader("lite", saved, "cpu") for loader in (load_detector, load_tracker))
+    assert detector.backbone is tracker.backbone
+    assert tracker.detection is detector.head
+
+
+class TestParts:
+    """Of the file, only what is needed is read."""
+
+    def without(self, network: LiteNetwork, part: str, folder: Path) -> Path:
+        path = folder / f"no-{part}.safetensors"
+        state = network.state_dict()
+        write_weights(path, {n: t for n, t in state.items() if not n.startswith(f"{part}.")})
+        return path
+
+    def test_following_needs_no_pose(self, network: LiteNetwork, tmp_path: Path) -> None:
+        path = self.without(network, "pose", tmp_path)
+        load_tracker("lite", path, "cpu").start(FRAME, BOXES)
+        load_detector("lite", path, "cpu").detect(FRAME)
+        with pytest.raises(InputError, match=r"no-pose\.safetensors: does not fit this network"):
+            load_pose_model("lite", path, "cpu")
+
+    def test_pose_needs_nothing_that_searches(self, network: LiteNetwork, tmp_path: Path) -> None:
+        path = self.without(network, "search", tmp_path)
+        assert load_pose_model("lite", path, "cpu").predict(FRAME, BOXES).shape == (2, 17, 3)
+        with pytest.raises(InputError, match="does not fit this network"):
+            load_detector("lite", path, "cpu")
+
+    def test_only_its_tensors_are_read(self, saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        read: list[str] = []
+        opened = files.safe_open
+
+        @contextlib.contextmanager
+        def watched(*arguments: Any, **settings: Any) -> Iterator[Any]:
+            with opened(*arguments, **settings) as file:
+                yield Watched(file, read)
+
+        monkeypatch.setattr(files, "safe_open", watched)
+        assert files.read_part(saved, "search").keys() == {
+            name.removeprefix("search.") for name in read
+        }
+        assert read
+        assert all(name.startswith("search.") for name in read)
+
+
+class Watched:
+    """An open file that notes which tensors are asked for."""
+
+    def __init__(self, file: Any, read: list[str]) -> None:
+        self.file, self.read = file, read
+
+    def get_tensor(self, name: str) -> torch.Tensor:
+        self.read.append(name)
+        return self.file.get_tensor(name)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.file, name)
 
 
 def test_a_file_that_was_written_anew_is_read_anew(tmp_path: Path, network: LiteNetwork) -> None:
@@ -85,7 +140,7 @@ def test_a_file_that_was_written_anew_is_read_anew(tmp_path: Path, network: Lite
     state = network.state_dict()
     write_weights(path, state)
     before = load_pose_model("lite", path, "cpu").predict(FRAME, BOXES)
-    state["pose.heatmaps.bias"] = state["pose.visible.bias"] = torch.full((17,), 3.0)
+    state["pose.head.heatmaps.bias"] = state["pose.head.visible.bias"] = torch.full((17,), 3.0)
     write_weights(path, state)
     after = load_pose_model("lite", path, "cpu").predict(FRAME, BOXES)
     assert (after[..., 2] > before[..., 2]).all()
@@ -114,7 +169,7 @@ class TestRefused:
         self, loader: Callable, tmp_path: Path, network: LiteNetwork
     ) -> None:
         path = tmp_path / "half.safetensors"
-        write_weights(path, network.backbone.state_dict())
+        write_weights(path, network.pose.backbone.state_dict())
         with pytest.raises(InputError, match=r"half\.safetensors: does not fit this network"):
             loader("lite", path)
 

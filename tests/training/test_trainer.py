@@ -18,12 +18,13 @@ from aptv2.models import load_pose_model
 from aptv2.models.lite.backbone import imagenet_state
 from aptv2.models.lite.losses import pose_loss
 from aptv2.models.lite.network import LiteNetwork
+from aptv2.models.registry import spec
 from aptv2.training import Recipe
 from aptv2.training.data.pose import PoseCrops
 from aptv2.training.data.sources import Sources
 from aptv2.training.module import StageTraining
 from aptv2.training.optimizers import lr_factor, parameter_groups
-from aptv2.training.recipes import Stage, Task
+from aptv2.training.recipes import MorePoses, Scenes, Stage, Task
 from aptv2.training.report import read_curves
 from aptv2.training.trainer import train
 from aptv2.weights import read_weights
@@ -39,8 +40,11 @@ CONTENT: dict[str, Any] = {
     "data": {
         "pose_train": "train.json",
         "pose_val": "val.json",
-        "clips_train": "clips",
-        "animals": ["goat"],
+        "scenes": [
+            {"path": "train.json", "share": 0.7, "complete": False},
+            {"path": "clips", "share": 0.3, "animals": ["goat"]},
+        ],
+        "pairs": {"train.json": 0.6, "clips": 0.4},
     },
     "stages": [
         {
@@ -55,7 +59,10 @@ CONTENT: dict[str, Any] = {
             "epochs": 1,
             "backbone_lr": 0,
             "warmup": 0,
-            "tasks": {"detection": {"batch": 8, "size": 64}, "tracking": {"batch": 4}},
+            "tasks": {
+                "detection": {"batch": 8, "size": 64},
+                "tracking": {"batch": 4, "samples": 12},
+            },
         },
     ],
 }
@@ -74,9 +81,9 @@ def weights(path: Path) -> dict[str, torch.Tensor]:
 
 
 def changed_parts(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> set[str]:
-    """Backbone or heads that differ by more than the rounding of an average of equals."""
+    """Backbones or heads that differ by more than the rounding of an average of equals."""
     return {
-        name.split(".")[0]
+        ".".join(name.split(".")[:2])
         for name, tensor in first.items()
         if not name.endswith("num_batches_tracked")
         and not torch.allclose(tensor, second[name], rtol=1e-4, atol=1e-7)
@@ -132,7 +139,8 @@ class TestRun:
         batch = torch.utils.data.default_collate([samples[99, index] for index in range(12)])
         torch.manual_seed(RECIPE.seed)
         network = LiteNetwork().train()
-        network.backbone.load_state_dict(imagenet_state(imagenet_tensors(), network.backbone))
+        backbone = network.pose.backbone
+        backbone.load_state_dict(imagenet_state(imagenet_tensors(), backbone))
         with torch.no_grad():
             before = pose_loss(network, batch)
             network.load_state_dict(weights(run / "0-pose/network.pt"))
@@ -158,14 +166,15 @@ class TestRun:
 
     def test_a_resting_backbone_and_other_heads_stay(self, run: Path) -> None:
         before, after = (weights(run / name / "network.pt") for name in ("0-pose", "1-heads"))
-        assert changed_parts(before, after) == {"detection", "tracking"}
+        assert changed_parts(before, after) == {"search.detection", "search.tracking"}
 
-    def test_the_first_stage_changed_backbone_and_pose(self, run: Path) -> None:
+    def test_the_first_stage_changed_pose_alone(self, run: Path) -> None:
         torch.manual_seed(RECIPE.seed)
         network = LiteNetwork()
-        network.backbone.load_state_dict(imagenet_state(imagenet_tensors(), network.backbone))
+        for part in (network.pose, network.search):
+            part.backbone.load_state_dict(imagenet_state(imagenet_tensors(), part.backbone))
         after = weights(run / "0-pose/network.pt")
-        assert changed_parts(network.state_dict(), after) == {"backbone", "pose"}
+        assert changed_parts(network.state_dict(), after) == {"pose.backbone", "pose.head"}
 
 
 class TestResume:
@@ -229,13 +238,24 @@ class TestRefused:
             train(recipe, data, output)
         assert not list(output.rglob("*.ckpt"))
 
-    def changed(self, **data: str) -> Recipe:
+    def changed(self, **data: Any) -> Recipe:
         changed = RECIPE.data.model_copy(update=data)
         return RECIPE.model_copy(update={"data": changed})
 
-    @pytest.mark.parametrize("name", ["pose_train", "pose_val", "clips_train"])
-    def test_missing_data(self, data: Path, tmp_path: Path, name: str) -> None:
-        self.refuse(self.changed(**{name: "gone"}), data, tmp_path / "out", "gone does not exist")
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"pose_train": "gone"},
+            {"pose_val": "gone"},
+            {"pairs": {"gone": 1.0}},
+            {"scenes": (Scenes(path="gone", share=1),)},
+            {"scenes": (Scenes(path="gone", share=1, background=True),)},
+            {"scenes": (Scenes(path="train.json", share=1, teacher="gone"),)},
+            {"pose_more": (MorePoses(path="gone", share=0.5),)},
+        ],
+    )
+    def test_missing_data(self, data: Path, tmp_path: Path, changes: dict[str, Any]) -> None:
+        self.refuse(self.changed(**changes), data, tmp_path / "out", "gone")
 
     def test_fewer_pictures_than_a_batch(self, data: Path, tmp_path: Path) -> None:
         stage = RECIPE.stages[0].model_copy(update={"tasks": {"pose": Task(batch=13)}})
@@ -264,15 +284,16 @@ class TestOptimiser:
         return Stage(**{"name": "one", "epochs": 1, "tasks": {"pose": Task()}, **changes})
 
     def test_rates_and_decay(self, network: LiteNetwork) -> None:
-        network.backbone.learn(True)
+        for part in (network.pose, network.search):
+            part.backbone.learn(True)
         stage = self.stage(backbone_lr=1e-4, head_lr=1e-3, weight_decay=0.05)
         settings = {}
-        for group in parameter_groups(network, stage):
+        for group in parameter_groups(network, stage, spec("lite").pretrained):
             for parameter in group["params"]:
                 settings[id(parameter)] = group["lr"], group["weight_decay"]
         for name, parameter in network.named_parameters():
             expected = (
-                1e-4 if name.startswith("backbone.") else 1e-3,
+                1e-4 if ".backbone." in name else 1e-3,
                 0.05 if parameter.ndim > 1 else 0.0,
             )
             if parameter.requires_grad:
@@ -283,7 +304,17 @@ class TestOptimiser:
         training = StageTraining(network, RECIPE, self.stage(backbone_lr=0), epoch_steps=10)
         rates = {group["lr"] for group in training.configure_optimizers()["optimizer"].param_groups}
         assert len(rates) == 1
-        network.backbone.learn(True)
+
+    def test_a_stage_teaches_its_part_alone(self, network: LiteNetwork) -> None:
+        StageTraining(network, RECIPE, self.stage(), epoch_steps=10)
+        learnt = {name.split(".")[0] for name, p in network.named_parameters() if p.requires_grad}
+        assert learnt == {"pose"}
+
+    def test_the_first_blocks_may_rest(self, network: LiteNetwork) -> None:
+        StageTraining(network, RECIPE, self.stage(resting=2), epoch_steps=10)
+        net = network.pose.backbone.net
+        learnt = {".".join(n.split(".")[:2]) for n, p in net.named_parameters() if p.requires_grad}
+        assert learnt == {f"blocks.{number}" for number in range(2, 7)}
 
     def test_the_rate_over_time(self, network: LiteNetwork) -> None:
         stage = self.stage(warmup=10, final_lr_fraction=0.1)
@@ -301,7 +332,7 @@ class TestOptimiser:
 
 def test_imagenet_is_where_the_backbone_starts() -> None:
     network = LiteNetwork()
-    state = imagenet_state(imagenet_tensors(), network.backbone)
-    assert state.keys() == network.backbone.state_dict().keys()
+    state = imagenet_state(imagenet_tensors(), network.pose.backbone)
+    assert state.keys() == network.search.backbone.state_dict().keys()
     means = [t for name, t in state.items() if name.endswith("running_mean")]
     assert all(mean.any() for mean in means)  # trained, not fresh

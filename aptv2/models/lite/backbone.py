@@ -89,11 +89,15 @@ class Backbone(nn.Module):
         )
         fold_norms(self.net)
 
-    def learn(self, wanted: bool) -> None:
-        """True if training changes the backbone."""
-        for module in self.modules():
+    def learn(self, wanted: bool, resting: int = 0) -> None:
+        """Let training change the backbone, less its stem and the first `resting` blocks.
+
+        What sees edges and colours needs no change, and costs a third of a step.
+        """
+        still = ("conv_stem", *(f"blocks.{number}." for number in range(resting)))
+        for name, module in self.net.named_modules():
             if isinstance(module, FoldedConv):
-                module.learn(wanted)
+                module.learn(wanted and not (resting and name.startswith(still)))
 
     def forward(self, images: Tensor) -> list[Tensor]:
         return self.net(images.to(next(self.parameters()).dtype))

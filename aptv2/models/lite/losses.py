@@ -12,7 +12,8 @@ from torchvision.ops import generalized_box_iou_loss
 
 from aptv2.codecs import SOFTMAX
 from aptv2.codecs.heatmaps import gaussian_heatmaps
-from aptv2.models.lite.detection import corner_boxes
+from aptv2.models.lite.assignment import assign
+from aptv2.models.lite.detection import cell_centres, corner_boxes
 from aptv2.models.lite.tracking import centre_boxes, corner_form
 from aptv2.models.losses import centre_focal_loss
 from aptv2.models.network import Batch
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from aptv2.models.lite.network import LiteNetwork
 
 DOUBTFUL = 0.4  # score from which an unlabelled detection may be an animal without a box
+FOCUS, FOCUS_WEIGHT = 1.0, 2.0  # quality focal loss (Li et al., NeurIPS 2020): its power
+BOX_WEIGHT = 2.5  # of the boxes against the scores
 
 
 def pose_loss(network: LiteNetwork, batch: Batch) -> Tensor:
@@ -31,31 +34,41 @@ def pose_loss(network: LiteNetwork, batch: Batch) -> Tensor:
     A heatmap is a distribution over the picture, its target a normalised Gaussian. On 5,000
     animals this learns at once, where a mean squared error hardly leaves zero.
     """
-    logits, visible = network.pose(network.backbone(normalise(batch["image"])))
+    logits, visible = network.pose(normalise(batch["image"]))
     size = (logits.shape[2], logits.shape[3])
     targets, seen = SOFTMAX.encode(batch["keypoints"], batch["seen"], size)
     entropy = -(targets.flatten(2) * torch.log_softmax(logits.float().flatten(2), dim=2)).sum(dim=2)
     where = (entropy * seen).sum() / seen.sum().clamp_min(1)
-    whether = F.binary_cross_entropy_with_logits(visible.float(), seen)
-    return where + whether
+    certain = batch["certain"]
+    doubt = F.binary_cross_entropy_with_logits(visible.float(), seen, certain, reduction="sum")
+    return where + doubt / certain.sum().clamp_min(1)
 
 
 def detection_loss(network: LiteNetwork, batch: Batch) -> Tensor:
-    """Focal loss of the centre map, generalised IoU of the boxes.
+    """Cross-entropy of the scores, generalised IoU of the boxes, for the cells that answer.
 
-    Where a picture may hold animals without a box, a confident detection away from every box is
-    not punished: it is more likely right than wrong.
+    A score is wanted as high as its box overlaps (:mod:`aptv2.models.lite.assignment`). Where a
+    picture may hold animals without a box, a confident detection away from every box is not
+    punished: it is more likely right than wrong.
     """
-    logits, distances = network.detection(network.backbone(normalise(batch["image"])))
-    logits, targets, known = logits[:, 0].float(), batch["centres"], batch["known"]
-    doubtful = (known == 0.5) & (targets < 0.01) & (logits.detach().sigmoid() > DOUBTFUL)
-    heat = centre_focal_loss(logits, targets, (known > 0) & ~doubtful)
-    weights = batch["weights"]
-    front = weights > 0
-    found = corner_boxes(distances).permute(0, 2, 3, 1)[front]
-    wanted = corner_boxes(batch["sides"]).permute(0, 2, 3, 1)[front]
-    overlap = generalized_box_iou_loss(found, wanted)
-    return heat + 2 * (overlap * weights[front]).sum() / weights.sum().clamp_min(1)
+    search = network.search
+    logits, distances = search.detection(search.backbone(normalise(batch["image"])))
+    middles = cell_centres(logits.shape[2], logits.shape[3], logits.device).flatten(1).T
+    logits, known = logits.float().flatten(1), batch["known"].flatten(1)
+    found = corner_boxes(distances).flatten(2).transpose(1, 2)
+    target = assign(
+        logits.detach().sigmoid(), found.detach(), batch["boxes"], batch["wanted"], middles
+    )
+    doubtful = (known == 0.5) & ~target.inside & (logits.detach().sigmoid() > DOUBTFUL)
+    counted = ((known > 0) & ~doubtful) | (target.scores > 0)
+    entropy = F.binary_cross_entropy_with_logits(logits, target.scores, reduction="none")
+    # Many sure and empty cells would outweigh the few that are hard.
+    entropy = entropy * (logits.sigmoid() - target.scores).detach().abs().pow(FOCUS)
+    total = target.scores.sum().clamp_min(1)
+    front = target.scores > 0
+    overlap = generalized_box_iou_loss(found[front], target.boxes[front])
+    boxes = (overlap * target.scores[front]).sum() / total
+    return FOCUS_WEIGHT * (entropy * counted).sum() / total + BOX_WEIGHT * boxes
 
 
 def tracking_loss(network: LiteNetwork, batch: Batch) -> Tensor:
@@ -63,10 +76,10 @@ def tracking_loss(network: LiteNetwork, batch: Batch) -> Tensor:
 
     Several templates look for their animals in one search picture, whose features serve them all.
     """
-    head = network.tracking
+    backbone, head = network.search.backbone, network.search.tracking
     pictures, boxes = batch["template"].flatten(0, 1), batch["template_box"].flatten(0, 1)
-    template = head.template(network.backbone(normalise(pictures)), boxes)
-    logits, sizes, offsets = head(template, network.backbone(normalise(batch["search"])))
+    template = head.template(backbone(normalise(pictures)), boxes)
+    logits, sizes, offsets = head(template, backbone(normalise(batch["search"])))
     cells = logits.shape[2]
     box, present = batch["search_box"].flatten(0, 1), batch["present"].flatten()
     centre, size = (box[:, :2] + box[:, 2:]) / 2, box[:, 2:] - box[:, :2]

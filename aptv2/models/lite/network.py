@@ -14,17 +14,50 @@ from aptv2.models.lite.pyramid import ConvNorm
 from aptv2.models.lite.tracking import TrackingHead
 from aptv2.models.lite.transfer import load_for_other_keypoints
 from aptv2.models.network import Batch, Network, Objective
-from aptv2.models.networks.lite import EMBEDDED
+from aptv2.models.networks.lite import CODEC, EMBEDDED
 from aptv2.models.pose.base import PoseModel
 from aptv2.models.protocols import Detector, Tracker
 from aptv2.models.registry import Task
 from aptv2.skeleton import ANIMAL17, Skeleton
-from aptv2.weights.files import load_weights, read_weights
+from aptv2.weights.files import load_weights, read_part
 from aptv2.weights.imagenet import imagenet_tensors
 
 
+class PosePart(nn.Module):
+    """The part that reads the pose of an animal in a crop: a backbone and its head.
+
+    Parameters
+    ----------
+    keypoints
+        How many the head finds.
+    """
+
+    def __init__(self, keypoints: int) -> None:
+        super().__init__()
+        self.backbone = Backbone()
+        self.head = PoseHead(keypoints)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Heatmap logits (N, K, H/4, W/4) and visibility logits (N, K)."""
+        return self.head(self.backbone(images))
+
+
+class SearchPart(nn.Module):
+    """The part that looks for animals in frames and around where one was: a backbone, two heads.
+
+    The tracker reads the detection head on the features that it has anyway, so one backbone
+    serves both.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone = Backbone()
+        self.detection = DetectionHead()
+        self.tracking = TrackingHead()
+
+
 class LiteNetwork(Network):
-    """One backbone, three heads.
+    """Two parts that share nothing: pose moves a backbone away from what finding animals needs.
 
     Parameters
     ----------
@@ -35,20 +68,21 @@ class LiteNetwork(Network):
     def __init__(self, skeleton: Skeleton = ANIMAL17) -> None:
         super().__init__()
         self.skeleton = skeleton
-        self.backbone = Backbone()
-        self.pose = PoseHead(len(skeleton))
-        self.detection = DetectionHead()
-        self.tracking = TrackingHead()
+        self.pose = PosePart(len(skeleton))
+        self.search = SearchPart()
 
     def fill(self, source: str | Path, expert: str | None = None) -> None:
         """Take trained weights; a file of this package only."""
-        tensors, _ = read_weights(source)
+        tensors: dict[str, Tensor] = {}
+        for part, _ in self.named_children():
+            tensors |= {f"{part}.{name}": each for name, each in read_part(source, part).items()}
         load_weights(self, tensors, source)
 
     def start_from(self, source: str | Path) -> None:
         """Take what training starts from; keypoints that both know keep what was learnt of them."""
         if source == "in1k":
-            self.backbone.load_state_dict(imagenet_state(imagenet_tensors(), self.backbone))
+            for part in (self.pose, self.search):
+                part.backbone.load_state_dict(imagenet_state(imagenet_tensors(), part.backbone))
         else:
             load_for_other_keypoints(self, EMBEDDED if source == "embedded" else source)
 
@@ -58,25 +92,31 @@ class LiteNetwork(Network):
 
     def pose_model(self, input_size: tuple[int, int] | None = None) -> PoseModel:
         """The pose head."""
-        return LitePose(self, self.skeleton, input_size or (256, 256))
+        return LitePose(self.pose, self.skeleton, input_size or (256, 256))
 
     def detector(self) -> Detector:
         """The detection head."""
         from aptv2.models.lite.detector import LiteDetector
 
-        return LiteDetector(self)
+        return LiteDetector(self.search)
 
     def tracker(self, pose: bool = False) -> Tracker:
         """The tracking head."""
         from aptv2.models.lite.tracker import LiteTracker
 
-        return LiteTracker(self)
+        return LiteTracker(self.search)
 
-    def learn(self, tasks: Collection[Task], backbone: bool) -> None:
-        """Let only some heads learn, and the backbone where it is asked for."""
-        self.backbone.learn(backbone)
-        for task in ("pose", "detection", "tracking"):
-            getattr(self, task).requires_grad_(task in tasks)
+    def keep(self, task: Task) -> None:
+        """Drop the part that the task does not need, in place; its weights are then not read."""
+        del self._modules["search" if task == "pose" else "pose"]
+
+    def learn(self, tasks: Collection[Task], backbone: bool, resting: int = 0) -> None:
+        """Let the heads of some tasks learn, and the backbones that serve them."""
+        self.pose.head.requires_grad_("pose" in tasks)
+        self.search.detection.requires_grad_("detection" in tasks)
+        self.search.tracking.requires_grad_("tracking" in tasks)
+        self.pose.backbone.learn(backbone and "pose" in tasks, resting)
+        self.search.backbone.learn(backbone and bool(set(tasks) - {"pose"}), resting)
 
     def loss(self, task: Task, batch: Batch, objective: Objective) -> Tensor:
         """The loss of one head."""
@@ -90,16 +130,16 @@ class LitePose(PoseModel):
 
     def __init__(
         self,
-        network: LiteNetwork,
+        part: PosePart,
         skeleton: Skeleton = ANIMAL17,
         input_size: tuple[int, int] = (256, 256),
     ) -> None:
-        super().__init__(input_size, skeleton)
-        self.backbone, self.head = network.backbone, network.pose
+        super().__init__(input_size, skeleton, CODEC)
+        self.part = part
 
     def forward(self, images: Tensor) -> Tensor:
         """Heatmaps (N, K, H/4, W/4), 1 at the peak of a keypoint that is surely there."""
-        return probabilities(*self.head(self.backbone(images)))
+        return probabilities(*self.part(images))
 
 
 def fuse(module: nn.Module) -> nn.Module:

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from aptv2 import boxes as box_tools
 from aptv2 import crops
-from aptv2.models.lite.detection import peaks
-from aptv2.models.lite.network import LiteNetwork
+from aptv2.models.lite.detection import candidates
+from aptv2.models.lite.network import SearchPart
 from aptv2.models.lite.tracking import centre_boxes, corner_form
 from aptv2.models.pose.base import normalise_for
 from aptv2.models.trackers.base import (
@@ -26,6 +26,7 @@ from aptv2.models.trackers.base import (
 SURE = 0.25  # score from which the animal is surely there
 AGREEMENT = 0.6  # overlap with a detection from which the two show one animal
 DETECTED = 0.15  # score of a detection that may agree
+CELLS = 60  # of the detection head that may agree
 VIEWS = 5  # of the first frame, from which the margins are measured
 TRUSTED = 0.6  # share of a measured margin that is applied: animals change their shape
 MARGIN = 0.2  # of a side, the widest
@@ -40,13 +41,13 @@ class LiteTracker(TemplateTracker):
 
     Parameters
     ----------
-    network
-        A lite network in eval mode.
+    part
+        The part of a lite network that searches, in eval mode.
     """
 
-    def __init__(self, network: LiteNetwork) -> None:
-        self.backbone, self.head = network.backbone, network.tracking
-        self.detection = network.detection
+    def __init__(self, part: SearchPart) -> None:
+        self.backbone, self.head = part.backbone, part.tracking
+        self.detection = part.detection
         cells = SEARCH_SIZE // 16
         window = torch.hann_window(cells + 2, periodic=False)[1:-1]
         self.window = window[:, None] * window[None]
@@ -144,7 +145,7 @@ class LiteTracker(TemplateTracker):
         sees finer cells, and knows how far an animal reaches.
         """
         logits, distances = self.detection(features)
-        detected, scores = (x.float().cpu().numpy() for x in peaks(logits, distances, 20))
+        detected, scores = (x.float().cpu().numpy() for x in candidates(logits, distances, CELLS))
         agreed = corners.copy()
         for row, (own, others, score) in enumerate(zip(corners, detected, scores, strict=True)):
             overlap = box_tools.iou(

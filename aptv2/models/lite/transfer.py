@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # Layers of the lite network with a row a keypoint.
 _KEYPOINT_LAYERS = tuple(
-    f"pose.{layer}.{kind}" for layer in ("heatmaps", "visible") for kind in ("weight", "bias")
+    f"pose.head.{layer}.{kind}" for layer in ("heatmaps", "visible") for kind in ("weight", "bias")
 )
 _SHORT = {"l": "left", "r": "right"}
 

@@ -82,7 +82,7 @@ class ConvolutionalStem(nn.Module):
 
     def load_embedded(self) -> None:
         """Take the first layers of the embedded network's backbone."""
-        tensors, prefix = read_weights(EMBEDDED)[0], "backbone.net."
+        tensors, prefix = read_weights(EMBEDDED)[0], "pose.backbone.net."
         self.net.load_state_dict({name: tensors[prefix + name] for name in self.net.state_dict()})
 
 
@@ -137,7 +137,7 @@ class ViTPoseTrack(ViTTrack):
         """The network as ViTPose."""
         return SharedPose(self)
 
-    def learn(self, tasks: Collection[Task], backbone: bool) -> None:
+    def learn(self, tasks: Collection[Task], backbone: bool, resting: int = 0) -> None:
         """Let rest what only other tasks use, and the stem unless it is to learn."""
         super().learn(tasks, backbone)
         self.pose.requires_grad_("pose" in tasks)

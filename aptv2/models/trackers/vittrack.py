@@ -169,7 +169,7 @@ class ViTTrack(Network):
 
         return ViTTracker(self, pose)
 
-    def learn(self, tasks: Collection[Task], backbone: bool) -> None:
+    def learn(self, tasks: Collection[Task], backbone: bool, resting: int = 0) -> None:
         """Let rest the head and the positions where tracking is not learnt."""
         self.centre.requires_grad_("tracking" in tasks)
         for kind, positions in self.positions.items():

@@ -152,7 +152,7 @@ class PoseCrops(Dataset[Sample]):
 
     A sample holds `image` uint8 (height, width, 3), `keypoints` float32 (K, 2) in heatmap pixels,
     `labelled` float32 (K,): 1 where the keypoint is labelled, and `seen` float32 (K,): 1 where it
-    also lies inside the crop.
+    also lies inside the crop, and `certain` float32 (K,): 1 where `seen` is known to be right.
 
     Parameters
     ----------
@@ -168,6 +168,8 @@ class PoseCrops(Dataset[Sample]):
         Of all that is random.
     codec
         The network's conventions of crops and heatmaps.
+    partial
+        True where keypoints without a label may well be in sight.
 
     Raises
     ------
@@ -183,12 +185,14 @@ class PoseCrops(Dataset[Sample]):
         settings: Augmentation,
         seed: int,
         codec: Codec = SOFTMAX,
+        partial: bool = False,
     ) -> None:
         pixels.require(size, settings)
         self.table, self.pixels = table[usable(table)], pixels
         if codec.mmpose_crops:
             self.table = cleaned(self.table)
         self.size, self.settings, self.seed, self.codec = size, settings, seed, codec
+        self.partial = partial
         heatmap_size = (size[0] // 4, size[1] // 4)
         self._heatmap_scale = 1 / np.array(codec.steps(heatmap_size, size), np.float32)
 
@@ -230,4 +234,39 @@ class PoseCrops(Dataset[Sample]):
             "keypoints": keypoints[:, :2] * self._heatmap_scale,
             "labelled": labelled.astype(np.float32),
             "seen": (labelled & inside).astype(np.float32),
+            "certain": (labelled | (not self.partial)).astype(np.float32),
         }
+
+
+class MixedCrops(Dataset[Sample]):
+    """Crops of one data set, some of them replaced by those of others.
+
+    Parameters
+    ----------
+    crops
+        The data set that gives an epoch its length.
+    others, shares
+        More data sets, and the share of the crops that each gives.
+    seed
+        Of the choice.
+    """
+
+    def __init__(
+        self, crops: PoseCrops, others: list[PoseCrops], shares: list[float], seed: int
+    ) -> None:
+        self.crops, self.others, self.seed = crops, others, seed
+        self.limits = np.cumsum(shares)
+
+    def __len__(self) -> int:
+        return len(self.crops)
+
+    def __getitem__(self, key: tuple[int, int]) -> Sample:
+        epoch, index = key
+        rng = np.random.default_rng([self.seed, epoch, index, 3])
+        chosen = int(np.searchsorted(self.limits, rng.random(), side="right"))
+        if chosen == len(self.others):
+            return self.crops[key]
+        other = self.others[chosen]
+        row = int(rng.integers(len(other)))
+        # A small data set comes round often within an epoch: each time anew.
+        return other[epoch * len(self) + index, row]

@@ -7,8 +7,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import get_args
 
-import numpy as np
-
 from aptv2.datasets import annotation_files, read_annotations
 from aptv2.datasets.read_split import Split, read_split, split_name
 from aptv2.datasets.splits import few_animals, subset, without_family
@@ -16,17 +14,18 @@ from aptv2.errors import InputError
 from aptv2.models import registry
 from aptv2.skeleton import ANIMAL17, Skeleton
 from aptv2.tables import PoseTable
+from aptv2.training.data.boxed import box_source, read_scenes
 from aptv2.training.data.detection import DetectionScenes
 from aptv2.training.data.lite_pairs import LitePairs
 from aptv2.training.data.pack import Pack
-from aptv2.training.data.pose import KEPT_BYTES, Images, Pixels, PoseCrops, usable
+from aptv2.training.data.pose import KEPT_BYTES, Images, MixedCrops, Pixels, PoseCrops, usable
 from aptv2.training.data.tracking import PairSource
 from aptv2.training.data.vit_pairs import ViTPairs
 from aptv2.training.networks import codec_of
 from aptv2.training.recipes import Augmentation, Recipe, Task, TaskName, read_recipe
 from aptv2.training.runs import fingerprint
 
-Samples = PoseCrops | DetectionScenes | LitePairs | ViTPairs
+Samples = PoseCrops | MixedCrops | DetectionScenes | LitePairs | ViTPairs
 
 MANY = 50_000  # images: more are never kept in memory, so their sizes need not be read
 
@@ -36,11 +35,19 @@ class Sources:
 
     def __init__(self, recipe: Recipe, root: Path) -> None:
         self.recipe, self.root = recipe, root
+        self._images: dict[tuple[Path | None, tuple[str, ...]], Images] = {}
 
     @cached_property
     def stills(self) -> tuple[PoseTable, Images]:
         """The annotated photographs."""
-        return self.annotated, Images(self.annotated)
+        return self.annotated, self._images_of(self.annotated)
+
+    def _images_of(self, table: PoseTable, kept: int = KEPT_BYTES) -> Images:
+        """The images of a table, which tasks that read the same files share."""
+        key = table.root, tuple(table.frames.names)
+        if key not in self._images:
+            self._images[key] = Images(table, kept)
+        return self._images[key]
 
     @cached_property
     def annotated(self) -> PoseTable:
@@ -106,15 +113,26 @@ class Sources:
         return Pack(self.root / self.recipe.data.pose_pack)
 
     @cached_property
-    def clips(self) -> tuple[PoseTable, Images]:
-        """The tracked clips, of animals and of other things."""
-        assert self.recipe.data.clips_train is not None  # recipes are checked for that
-        table = read_annotations(self.root / self.recipe.data.clips_train)
-        return table, Images(table)
+    def more_poses(self) -> list[PoseTable]:
+        """Tables that pose is learnt from beside that.
+
+        Raises
+        ------
+        InputError
+            If one labels other keypoints.
+        """
+        tables = [self._read(each.path) for each in self.recipe.data.pose_more]
+        for table, each in zip(tables, self.recipe.data.pose_more, strict=True):
+            if table.skeleton.names != self.poses[0].skeleton.names:
+                raise InputError(
+                    f"{self.root / each.path}: labels other keypoints than "
+                    f"{self.recipe.data.pose_train}; leave it out of data.pose_more."
+                )
+        return tables
 
     @cached_property
     def pairs(self) -> dict[str, PairSource]:
-        """What the ViT trackers learn from, by the names in the recipe."""
+        """Sources that trackers learn from, by the names in the recipe."""
         return {name: self._pair_source(name) for name in self.recipe.data.pairs}
 
     def _pair_source(self, name: str) -> PairSource:
@@ -122,45 +140,16 @@ class Sources:
             return PairSource(*self.stills, f"data.pairs: {name}")
         table = self._read(name)
         kept = KEPT_BYTES if len(table.frames) <= MANY else 0
-        return PairSource(table, Images(table, kept), f"data.pairs: {name}")
-
-    @property
-    def _from_clips(self) -> bool:
-        """True where detection and tracking learn from photographs and clips."""
-        return registry.spec(self.recipe.model.name).clips
+        return PairSource(table, self._images_of(table, kept), f"data.pairs: {name}")
 
     @property
     def _learns_pose(self) -> bool:
         return any("pose" in stage.tasks for stage in self.recipe.stages)
 
     @cached_property
-    def animal_clips(self) -> tuple[PoseTable, Images]:
-        """The clips that follow an animal."""
-        return self._part(self._animal)
-
-    @cached_property
-    def background(self) -> tuple[PoseTable, Images]:
-        """Frames without any animal: people and vehicles, which a detector must leave alone."""
-        table, images = self._part(~self._animal)
-        return table[np.zeros(len(table), bool)], images
-
-    @property
-    def _animal(self) -> np.ndarray:
-        """bool (frames,): whether the clip's object is an animal."""
-        table, _ = self.clips
-        animals = self.recipe.data.animals
-        if unknown := set(animals) - set(table.categories.values()):
-            raise InputError(
-                f"data.animals: no clip of {self.recipe.data.clips_train} shows "
-                f"'{min(unknown)}'; known are {', '.join(sorted(table.categories.values()))}"
-            )
-        wanted = [i for i, n in table.categories.items() if n in animals]
-        with_animal = np.unique(table.frames.clips[table.frame[np.isin(table.species, wanted)]])
-        return np.isin(table.frames.clips, with_animal)
-
-    def _part(self, chosen: np.ndarray) -> tuple[PoseTable, Images]:
-        table, images = self.clips
-        return table.with_frames(chosen), images.part(np.flatnonzero(chosen))
+    def scenes(self) -> list[PoseTable]:
+        """Tables that detection learns from."""
+        return [read_scenes(each, self.root) for each in self.recipe.data.scenes]
 
     def fingerprints(self) -> dict[str, str]:
         """Fingerprints of all that the recipe trains and is scored on, by its keys.
@@ -171,18 +160,20 @@ class Sources:
             Where annotations or images are missing.
         """
         tasks = {task for stage in self.recipe.stages for task in stage.tasks}
-        packed, beside = self.recipe.data.pose_pack is not None, tasks - {"pose"}
-        clips = bool(beside) and self._from_clips
+        packed = self.recipe.data.pose_pack is not None
         prints = {}
-        if "pose" in tasks or clips:
+        if "pose" in tasks:
             prints["pose_val"] = fingerprint(self.truth)
-        if "pose" in tasks and packed:
-            prints["pose_pack"] = self.pack.fingerprint
-        if ("pose" in tasks and not packed) or clips:
-            prints["pose_train"] = fingerprint(self.stills[0])
-        if clips:
-            prints["clips_train"] = fingerprint(self.clips[0])
-        if beside and not clips:
+            if packed:
+                prints["pose_pack"] = self.pack.fingerprint
+            else:
+                prints["pose_train"] = fingerprint(self.stills[0])
+            for number, table in enumerate(self.more_poses):
+                prints[f"pose_more.{number}"] = fingerprint(table)
+        if "detection" in tasks:
+            for number, table in enumerate(self.scenes):
+                prints[f"scenes.{number}"] = fingerprint(table)
+        if "tracking" in tasks:
             for name, source in self.pairs.items():
                 prints[f"pairs.{name}"] = fingerprint(source.table)
         return prints
@@ -191,26 +182,35 @@ class Sources:
         """The data set of one task."""
         seed = self.recipe.seed
         if task == "pose":
-            codec = codec_of(self.recipe)
-            assert codec is not None
-            return PoseCrops(*self.poses, settings.size, varied, seed, codec)
-        if not self._from_clips:
-            assert settings.samples is not None  # recipes are checked for that
-            weights, pairs = self.recipe.data.pairs.values(), self.pairs.values()
-            return ViTPairs(
-                list(pairs), list(weights), settings.samples, varied, seed, self.skeleton
-            )
+            return self._pose_crops(settings, varied)
         if task == "detection":
-            scenes = [(self.stills, 0.7), (self.animal_clips, 0.1), (self.background, 0.2)]
-            there = [(source, share) for source, share in scenes if len(source[1])]
-            sources, parts = zip(*there, strict=True)
-            return DetectionScenes(list(sources), list(parts), settings.size[0], varied, seed)
-        data = self.recipe.data
-        both = [
-            PairSource(*self.stills, f"data.pose_train: {data.pose_train}"),
-            PairSource(*self.clips, f"data.clips_train: {data.clips_train}"),
+            scenes = self.recipe.data.scenes
+            sources = [
+                box_source(table, self._images_of(table), each, self.root)
+                for table, each in zip(self.scenes, scenes, strict=True)
+            ]
+            shares = [each.share for each in scenes]
+            return DetectionScenes(sources, shares, settings.size[0], varied, seed)
+        assert settings.samples is not None  # recipes are checked for that
+        weights, pairs = list(self.recipe.data.pairs.values()), list(self.pairs.values())
+        if registry.spec(self.recipe.model.name).two_templates:
+            return LitePairs(pairs, weights, settings.samples, varied, seed)
+        return ViTPairs(pairs, weights, settings.samples, varied, seed, self.skeleton)
+
+    def _pose_crops(self, settings: Task, varied: Augmentation) -> PoseCrops | MixedCrops:
+        codec, seed, more = codec_of(self.recipe), self.recipe.seed, self.recipe.data.pose_more
+        assert codec is not None
+        crops = PoseCrops(*self.poses, settings.size, varied, seed, codec)
+        if not more:
+            return crops
+        others = [
+            PoseCrops(
+                *(table, self._images_of(table), settings.size, varied, seed, codec),
+                partial=each.partial,
+            )
+            for table, each in zip(self.more_poses, more, strict=True)
         ]
-        return LitePairs(both, [0.6, 0.4], settings.samples or len(self.stills[0]), varied, seed)
+        return MixedCrops(crops, others, [each.share for each in more], seed)
 
 
 def recipe_for(path: Path | str, data: Path, overrides: tuple[str, ...] = ()) -> Recipe:

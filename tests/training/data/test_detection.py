@@ -1,4 +1,4 @@
-"""Detection: targets worked out by hand, and scenes whose boxes lie on their paint."""
+"""Detection's training pictures: boxes lie on their paint, and what is unknown costs nothing."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
-from aptv2.models.lite.detection import STRIDE, corner_boxes, peaks
-from aptv2.training.data.detection import DetectionScenes, detection_targets
+from aptv2 import boxes as box_tools
+from aptv2.models.lite.detection import STRIDE
+from aptv2.training.data.boxed import added_boxes
+from aptv2.training.data.detection import (
+    MOST,
+    BoxSource,
+    DetectionScenes,
+    _uncovered,
+    detection_targets,
+)
 from aptv2.training.recipes import Augmentation
 
 ROWS, COLUMNS = 12, 16
@@ -23,63 +28,46 @@ def targets(*boxes: list[float], trusted: np.ndarray = TRUSTED) -> dict[str, np.
     return detection_targets(np.array(boxes, np.float32).reshape(-1, 5), trusted)
 
 
-def reported(sample: dict[str, np.ndarray]) -> np.ndarray:
-    """The boxes (N, 4), corners, at the cells that are centres."""
-    corners = corner_boxes(torch.from_numpy(sample["sides"])[None])[0].numpy()
-    return corners[:, sample["centres"] > 0.999].T
+def boxes_of(sample: dict[str, np.ndarray]) -> np.ndarray:
+    """The wanted boxes (N, 4), corners."""
+    return sample["boxes"][sample["wanted"] > 0]
 
 
 class TestTargets:
-    def test_one_box(self) -> None:
-        """Centre 40, 40: cell 5, 5, whose middle is at 43.5."""
-        found = targets([16, 24, 48, 32, 1])
-        assert found["centres"].shape == found["weights"].shape == (ROWS, COLUMNS)
-        assert found["centres"][5, 5] == 1
-        assert np.argwhere(found["centres"] > 0.999).tolist() == [[5, 5]]
-        # Spreads of 0.09 x 48 / 8 = 0.54 cells across, and the least, 0.4, down.
-        across, down = np.exp(-1 / (2 * 0.54**2)), np.exp(-1 / (2 * 0.4**2))
-        np.testing.assert_allclose(found["centres"][5, 4:7], [across, 1, across], rtol=1e-5)
-        np.testing.assert_allclose(found["centres"][4:7, 5], [down, 1, down], rtol=1e-5)
-        # The one beside counts for the sides, the one below is too far down.
-        assert np.argwhere(found["weights"] > 0).tolist() == [[5, 4], [5, 5], [5, 6]]
-        np.testing.assert_allclose(found["weights"][5, 5], 1 / (1 + 2 * across), rtol=1e-5)
-        np.testing.assert_allclose(found["sides"][:, 5, 5], [27.5, 19.5, 20.5, 12.5])
-        np.testing.assert_allclose(found["sides"][:, 5, 4], [19.5, 19.5, 28.5, 12.5])
+    def test_largest_first(self) -> None:
+        found = targets([40, 40, 16, 16, 1], [0, 0, 96, 90, 0.5])
+        assert boxes_of(found).tolist() == [[0, 0, 96, 90], [40, 40, 56, 56]]
+        assert found["boxes"].shape == (MOST, 4)
+        assert found["wanted"].sum() == 2
         assert (found["known"] == 1).all()
         assert {array.dtype.name for array in found.values()} == {"float32"}
 
-    def test_the_smaller_lies_in_front(self) -> None:
-        small, large = [40, 40, 16, 16, 1], [0, 0, 96, 96, 1]
-        for order in ([small, large], [large, small]):
-            found = targets(*order)
-            np.testing.assert_allclose(found["sides"][:, 6, 6], [11.5, 11.5, 4.5, 4.5])
-            np.testing.assert_allclose(found["sides"][:, 6, 7], [59.5, 51.5, 36.5, 44.5])
-            assert found["weights"][6, 6] > found["weights"][6, 7] > 0
-
     def test_mostly_hidden_is_neither_wanted_nor_punished(self) -> None:
         found = targets([32, 32, 32, 32, 0.29])
-        assert not found["centres"].any()
-        assert not found["weights"].any()
+        assert not found["wanted"].any()
         unknown = np.argwhere(found["known"] == 0)
         assert unknown.min(axis=0).tolist() == [4, 4]
         assert unknown.max(axis=0).tolist() == [7, 7]
         assert len(unknown) == 16
-        assert targets([32, 32, 32, 32, 0.3])["centres"].max() == 1
+        assert targets([32, 32, 32, 32, 0.31])["wanted"].sum() == 1
 
     def test_smaller_than_half_a_cell(self) -> None:
-        assert not targets([32, 32, 3.9, 30, 1])["centres"].any()
-        assert targets([32, 32, 4, 30, 1])["centres"].max() == 1
+        assert not targets([32, 32, 3.9, 30, 1])["wanted"].any()
+        assert targets([32, 32, 4, 30, 1])["wanted"].any()
 
-    def test_at_the_edges(self) -> None:
-        found = targets([-8, -8, 10, 10, 1], [120, 88, 20, 20, 1])
-        assert found["centres"][0, 0] == found["centres"][-1, -1] == 1
-        np.testing.assert_allclose(found["sides"][:, 0, 0], [11.5, 11.5, -1.5, -1.5])
+    def test_more_than_there_is_room_for(self) -> None:
+        """The smallest are neither wanted nor punished."""
+        sides = np.arange(8, 8 + MOST + 2, dtype=np.float32)
+        boxes = np.stack([sides * 0, sides * 0, sides, sides, sides * 0 + 1], axis=1)
+        found = detection_targets(boxes, TRUSTED)
+        assert found["wanted"].all()
+        assert boxes_of(found)[:, 2].min() == 10
+        assert found["known"][0, 0] == 0
 
     def test_nothing(self) -> None:
         trusted = np.full((ROWS, COLUMNS), 0.5, np.float32)
         found = targets(trusted=trusted)
-        assert not found["centres"].any()
-        assert not found["weights"].any()
+        assert not found["wanted"].any()
         np.testing.assert_array_equal(found["known"], trusted)
 
     def test_what_is_trusted_stays_the_callers(self) -> None:
@@ -87,21 +75,54 @@ class TestTargets:
         targets([32, 32, 32, 32, 0.1], trusted=trusted)
         assert (trusted == 1).all()
 
-    @given(
-        st.floats(0, 100, width=32),
-        st.floats(0, 70, width=32),
-        st.floats(4, 100, width=32),
-        st.floats(4, 100, width=32),
+
+class TestHidden:
+    BEHIND = np.array([[10, 20, 100, 40, 1]], float)
+
+    @pytest.mark.parametrize(
+        ("cover", "left", "share"),
+        [
+            ([0, 0, 50, 80], [50, 20, 60, 40], 0.6),  # its left
+            ([80, 20, 90, 40], [10, 20, 70, 40], 0.7),  # its right
+            ([0, 10, 200, 20], [10, 30, 100, 30], 0.75),  # its top
+            ([0, 30, 50, 80], [10, 20, 100, 40], 0.7),  # a corner: it still reaches as far
+            ([40, 0, 20, 90], [10, 20, 100, 40], 0.8),  # its middle
+            ([300, 300, 9, 9], [10, 20, 100, 40], 1.0),
+            ([0, 0, 200, 200], [110, 60, 0, 0], 0.0),  # all of it
+        ],
     )
-    def test_a_perfect_detector_gives_the_box_back(
-        self, x: float, y: float, width: float, height: float
+    def test_a_hidden_side_is_cut(
+        self, cover: list[float], left: list[float], share: float
     ) -> None:
-        found = targets([x, y, width, height, 1])
-        np.testing.assert_allclose(found["weights"].sum(), 1, rtol=1e-4)
-        centres = torch.from_numpy(found["centres"])[None, None]
-        boxes, scores = peaks(centres.logit(1e-6), torch.from_numpy(found["sides"])[None], 1)
-        np.testing.assert_allclose(boxes[0, 0], [x, y, x + width, y + height], atol=1e-3)
-        assert scores[0, 0] > 0.99
+        found = _uncovered(self.BEHIND, np.array(cover, float))[0]
+        assert found[4] == pytest.approx(share)
+        if share:
+            np.testing.assert_allclose(found[:4], left)
+        else:
+            assert found[2:4].prod() == 0
+
+
+class TestTeacher:
+    OWN = np.array([[0, 0, 100, 100], [200, 0, 50, 50]], float)
+
+    def added(self, box: list[float], score: float) -> tuple[int, int]:
+        """How many sure and how many doubtful boxes one of the teacher's becomes."""
+        sure, doubtful = added_boxes(self.OWN, np.array([box], float), np.array([score]))
+        return len(sure), len(doubtful)
+
+    def test_what_it_adds(self) -> None:
+        assert self.added([300, 300, 50, 50], 0.6) == (1, 0)
+        assert self.added([300, 300, 50, 50], 0.4) == (0, 1)
+        assert self.added([300, 300, 50, 50], 0.1) == (0, 0)
+        assert self.added([5, 5, 95, 95], 0.9) == (0, 0)  # the annotators have it
+        assert self.added([10, 10, 20, 20], 0.9) == (0, 0)  # a part of one
+        assert self.added([0, 0, 400, 110], 0.9) == (0, 1)  # two as one
+
+    def test_nothing(self) -> None:
+        for found in added_boxes(self.OWN, np.empty((0, 4)), np.empty(0)):
+            assert found.shape == (0, 4)
+        sure, _ = added_boxes(np.empty((0, 4)), self.OWN, np.array([0.9, 0.9]))
+        assert len(sure) == 2
 
 
 def within(box: np.ndarray, margin: int) -> tuple[slice, slice]:
@@ -122,12 +143,13 @@ def animals(paint_table: Callable):
 def background(paint_table: Callable):
     """Frames of something that is no animal."""
     painted = paint_table([[[20, 20, 100, 50]]] * 2)
-    return painted.table[np.zeros(2, bool)], painted.images
+    return BoxSource.from_table(painted.table[np.zeros(2, bool)], painted.images)
 
 
 def make(painted, settings: Augmentation, **changes) -> DetectionScenes:
-    sources = [(painted.table, painted.images)]
-    return DetectionScenes(sources, [1.0], SIZE, settings, seed=0, **changes)
+    source = BoxSource.from_table(painted.table, painted.images, complete=False)
+    chances = {"pasted": 0.0, **changes}
+    return DetectionScenes([source], [1.0], SIZE, settings, seed=0, **chances)
 
 
 class TestScenes:
@@ -139,7 +161,7 @@ class TestScenes:
         for epoch in range(15):
             for index in range(len(scenes)):
                 sample = scenes[epoch, index]
-                for box in reported(sample):
+                for box in boxes_of(sample):
                     x, y = np.round((box[:2] + box[2:]) / 2).astype(int)
                     colour = sample["image"][y, x].astype(int)
                     assert np.abs(animals.colours - colour).sum(axis=1).min() < 60
@@ -154,7 +176,7 @@ class TestScenes:
         counts = []
         for epoch in range(15):
             sample = scenes[epoch, 0]
-            boxes = reported(sample)
+            boxes = boxes_of(sample)
             counts.append(len(boxes))
             for box in boxes:
                 x, y = np.round((box[:2] + box[2:]) / 2).astype(int)
@@ -168,9 +190,8 @@ class TestScenes:
         cells = SIZE // STRIDE
         assert {name: value.shape for name, value in sample.items()} == {
             "image": (SIZE, SIZE, 3),
-            "centres": (cells, cells),
-            "sides": (4, cells, cells),
-            "weights": (cells, cells),
+            "boxes": (MOST, 4),
+            "wanted": (MOST,),
             "known": (cells, cells),
         }
         assert sample["image"].dtype == np.uint8
@@ -186,13 +207,14 @@ class TestScenes:
         assert len(scenes) == 2
         for epoch in range(4):
             sample = scenes[epoch, 0]
-            assert not sample["centres"].any()
+            assert not sample["wanted"].any()
             assert (sample["known"] == 1).all()
             assert sample["image"].any()
 
     def test_every_source_gets_its_share(self, animals, background, plain: Augmentation) -> None:
-        sources = [(animals.table, animals.images), background]
-        scenes = DetectionScenes(sources, [3.0, 1.0], SIZE, plain, seed=0, mosaic=0.0)
+        stills = BoxSource.from_table(animals.table, animals.images, complete=False)
+        sources = [stills, background]
+        scenes = DetectionScenes(sources, [3.0, 1.0], SIZE, plain, 0, mosaic=0.0, pasted=0.0)
         assert len(scenes) == 5
         sure = [scenes[epoch, 0]["known"].max() == 1 for epoch in range(60)]
         assert abs(np.mean(sure) - 0.25) < 0.15
@@ -203,7 +225,7 @@ class TestScenes:
         painted = paint_table([[[15.0, 20, 60, 50], [95, 40, 50, 65]]])
         painted.table.boxes[1] = np.nan
         scenes = make(painted, plain, mosaic=0.0)
-        assert sum(len(reported(scenes[epoch, 0])) for epoch in range(6)) > 0
+        assert sum(len(boxes_of(scenes[epoch, 0])) for epoch in range(6)) > 0
 
     def test_a_photograph_without_any_box_is_no_background(
         self, paint_table: Callable, plain: Augmentation
@@ -221,3 +243,46 @@ class TestScenes:
             np.testing.assert_array_equal(value, expected[name])
         for different in (first[3, 2], first[4, 1]):
             assert not np.array_equal(different["image"], expected["image"])
+
+    def test_doubtful_boxes_are_neither_wanted_nor_punished(
+        self, animals, plain: Augmentation
+    ) -> None:
+        whole = BoxSource.from_table(animals.table, animals.images)
+        nothing = [np.empty((0, 4)) for _ in whole.boxes]
+        source = BoxSource(animals.images, nothing, whole.boxes)
+        scenes = DetectionScenes([source], [1.0], SIZE, plain, 0, mosaic=0.0, pasted=0.0)
+        expected = make(animals, plain, mosaic=0.0)
+        unknown = 0
+        for epoch in range(6):
+            sample = scenes[epoch, 0]
+            assert not sample["wanted"].any()
+            unknown += (sample["known"] == 0).sum()
+        assert unknown
+        assert len(expected) == len(scenes)
+
+
+class TestPasted:
+    def test_two_that_overlap(self, animals, plain: Augmentation, is_colour: Callable) -> None:
+        """The pasted one lies in front, whole; of the other some is left to see."""
+        with_it, without = (
+            make(animals, plain, mosaic=0.0, pasted=chance) for chance in (1.0, 0.0)
+        )
+        more = overlapping = 0
+        for epoch in range(30):
+            sample, before = with_it[epoch, 1], without[epoch, 1]
+            boxes = boxes_of(sample)
+            more += len(boxes) - len(boxes_of(before))
+            if len(boxes) < 2:
+                continue
+            xywh = box_tools.xyxy_to_xywh(boxes)
+            overlap = box_tools.iou(xywh, xywh) - np.eye(len(boxes))
+            overlapping += bool((overlap > 0.05).any())
+        assert more > 10
+        assert overlapping > 5
+
+    def test_onto_a_background(self, animals, background, plain: Augmentation) -> None:
+        stills = BoxSource.from_table(animals.table, animals.images)
+        sources = [background, stills]
+        scenes = DetectionScenes(sources, [1.0, 1.0], SIZE, plain, 0, mosaic=0.0, pasted=1.0)
+        counts = [int(scenes[epoch, 0]["wanted"].sum()) for epoch in range(20)]
+        assert np.mean(np.array(counts) > 0) > 0.6
