@@ -291,6 +291,48 @@ class TestRefused:
         with pytest.raises(InputError, match=said):
             load_pose_model(self.change(exported, tmp_path / "net.onnx", change))
 
+    @pytest.mark.parametrize(
+        ("operator", "said"),
+        [
+            ("Loop", "holds the operator 'Loop'"),
+            ("If", "holds the operator 'If'"),
+            ("ConstantOfShape", "holds the operator 'ConstantOfShape'"),
+            ("Range", "holds the operator 'Range'"),
+            ("Expand", "'big' within it is larger than in any pose network"),
+            ("Pad", "'big' within it is larger than in any pose network"),
+        ],
+    )
+    def test_a_program_that_never_ends_or_fills_the_memory(
+        self, operator: str, said: str, exported: Path, tmp_path: Path
+    ) -> None:
+        def change(model: onnx.ModelProto) -> None:
+            sizes = [1, 3, 60_000, 60_000] if operator == "Expand" else [0] * 6 + [60_000] * 2
+            shape = onnx.numpy_helper.from_array(np.array(sizes, np.int64), "sizes")
+            model.graph.initializer.append(shape)
+            one = onnx.numpy_helper.from_array(np.ones((1, 3, 1, 1), np.float32), "one")
+            model.graph.initializer.append(one)
+            model.graph.node.add(op_type=operator, input=["one", "sizes"], output=["big"])
+
+        with pytest.raises(InputError, match=said) as refused:
+            load_pose_model(self.change(exported, tmp_path / "net.onnx", change))
+        assert "written by aptv2 weights export." in str(refused.value)
+
+    def test_a_network_that_takes_hours(self, exported: Path, tmp_path: Path) -> None:
+        def change(model: onnx.ModelProto) -> None:
+            name = "images"
+            weight = onnx.numpy_helper.from_array(np.zeros((3, 3, 9, 9), np.float32), "w")
+            model.graph.initializer.append(weight)
+            for step in range(19_000):
+                output = f"again{step}"
+                node = model.graph.node.add(op_type="Conv", input=[name, "w"], output=[output])
+                node.attribute.add(name="pads", ints=[300] * 4, type=onnx.AttributeProto.INTS)
+                name = output
+                if step > 20:
+                    break
+
+        with pytest.raises(InputError, match="larger than in any pose network"):
+            load_pose_model(self.change(exported, tmp_path / "net.onnx", change))
+
     @pytest.mark.parametrize("place", ["../secret.bin", "/secret.bin", "link.bin", "sub/x.bin"])
     @pytest.mark.parametrize("inside", [False, True])
     def test_weights_outside_its_folder(

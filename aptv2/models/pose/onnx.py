@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from aptv2.codecs import Codec
 from aptv2.errors import InputError
 from aptv2.models.pose.base import IMAGENET_MEAN, IMAGENET_STD, PoseModel
+from aptv2.models.pose.onnx_check import check_graph
 from aptv2.skeleton import Skeleton
 from aptv2.weights.download import file_checksum
 
@@ -70,16 +71,18 @@ class OnnxPose(PoseModel):
         path = Path(path)
         if not path.is_file():
             raise InputError(f"{path}: there is no such ONNX file")
-        _refuse_outside_data(path)
-        session = _session(path, device)
+        model = _load(path)
         try:
-            said = Metadata.model_validate_json(_metadata(session))
+            said = Metadata.model_validate_json(_metadata(model))
             if (said.mean, said.std) != (IMAGENET_MEAN, IMAGENET_STD):
                 raise ValueError("it wants pixels that are normalised otherwise")
         except ValueError as error:
             raise InputError(
                 f"{path}: no pose network written by aptv2 weights export ({_reason(error)})"
             ) from None
+        check_graph(model, path)
+        del model
+        session = _session(path, device)
         super().__init__(said.input_size, said.skeleton, said.codec)
         self.network, self.path, self.device, self.session = said.network, path, device, session
         # Stands for the weights: what asks a network for its parameters finds some.
@@ -146,18 +149,19 @@ def _session(path: Path, device: torch.device | None) -> Any:
         raise InputError(f"{path}: not a usable ONNX file ({_reason(error)})") from None
 
 
-def _metadata(session: Any) -> str:
+def _metadata(model: Any) -> str:
     """The file's `Metadata`, as it stands there."""
-    said = session.get_modelmeta().custom_metadata_map.get(METADATA)
-    if said is None:
-        raise ValueError(f"its metadata has no entry '{METADATA}'")
-    return said
+    for entry in model.metadata_props:
+        if entry.key == METADATA:
+            return str(entry.value)
+    raise ValueError(f"its metadata has no entry '{METADATA}'")
 
 
-def _refuse_outside_data(path: Path) -> None:
-    """Weights beyond 2 GB lie in a file of their own, which must be in the same folder.
+def _load(path: Path) -> Any:
+    """A file as `onnx.ModelProto`.
 
-    Recent versions of ONNX Runtime refuse others too.
+    Weights beyond 2 GB lie in a file of their own, which must be in the same folder. Recent
+    versions of ONNX Runtime refuse others too.
     """
     onnx = require("onnx")
     try:
@@ -171,6 +175,7 @@ def _refuse_outside_data(path: Path) -> None:
                 raise InputError(
                     f"{path}: refused, its weights are outside its folder ({entry.value})"
                 )
+    return model
 
 
 def _tensors(message: Any, kind: type) -> Iterator[Any]:
