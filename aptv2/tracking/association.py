@@ -26,6 +26,10 @@ LARGEST_CHANGE = 2.5  # of a hidden animal's width and height until it is found 
 ENDED = -1  # number of a track whose animal goes on under another key
 CHI_SQUARE_99 = 9.21  # two degrees of freedom: gate of the distance to a predicted centre
 LEAVING_SECONDS = 0.3  # an animal that is gone at the border ends after this
+# What looks like no animal to the pose network gets no number: a tyre, a hut, a person far away.
+CERTAIN = 0.7  # box score that needs no keypoints: birds and insects have few
+KEYPOINT_EVIDENCE = 0.15  # mean score of the three best keypoints, from which they are evidence
+EVIDENCE_SECONDS = 0.5  # a number that had no evidence for longer is no longer carried on
 LOW_SCORE_SECONDS = 0.5  # doubtful detections carry on only animals seen this recently
 
 
@@ -33,7 +37,8 @@ class Associator:
     """Gives every detection the track it belongs to, one frame after the other.
 
     A detection gets a key at once. The key gets a number (1, 2, 3, …) only after the animal was
-    seen clearly in `birth_frames` frames in a row, so ask for numbers that many frames later.
+    seen clearly in `birth_frames` frames in a row, each time with a high score or with keypoints,
+    so ask for numbers that many frames later.
 
     Parameters
     ----------
@@ -74,6 +79,9 @@ class Associator:
         self._number = np.zeros(0, np.int64)  # 0 until the animal is confirmed
         self._hits = np.zeros(0, np.int64)
         self._missed = np.zeros(0, np.int64)  # frames since the animal was last seen
+        self._unproven = np.zeros(
+            0, np.int64
+        )  # frames since the score or the keypoints were evidence
         self._glued = np.zeros(0, np.int64)  # frames on the same animal as an older track
         self._frames = 0
         self._next_key = 0
@@ -102,17 +110,22 @@ class Associator:
         owner = np.full(len(boxes), -1)
         confirmed, clear = self._number > 0, scores >= self.high
         doubtful = ~clear & (scores >= self.low)
+        evident = (scores >= CERTAIN) | _shows_keypoints(keypoints)
+        starting = clear & evident
         recent = self._missed * self.seconds <= LOW_SCORE_SECONDS
-        similarity = self._similarity(boxes, keypoints)
+        trusted = self._unproven * self.seconds <= EVIDENCE_SECONDS
+        similarity = self._similarity(boxes, keypoints) * (trusted[:, None] | evident)
         _match(owner, similarity, confirmed, clear)
         _match(owner, similarity, confirmed & recent, doubtful)
-        _match(owner, similarity, ~confirmed, clear)
+        _match(owner, similarity, ~confirmed, starting)
         same = same_animal(boxes, keypoints, self.sigmas)
         self._let_go_of_glued(owner, same)
         self._update(owner, boxes, keypoints)
+        self._unproven += 1
+        self._unproven[owner[evident & (owner >= 0)]] = 0
         keys = np.where(owner >= 0, self._key[owner], -1) if len(self._key) else owner
         known = np.flatnonzero(owner >= 0)
-        for i in np.flatnonzero(clear & (owner < 0)):
+        for i in np.flatnonzero(starting & (owner < 0)):
             if not same[i, known].any():
                 keys[i] = self._add(boxes[i], keypoints[i])
                 known = np.append(known, i)
@@ -200,7 +213,7 @@ class Associator:
         self._keypoints = np.concatenate([self._keypoints, keypoints[None]])
         self._key = np.append(self._key, self._next_key)
         self._hits = np.append(self._hits, 1)
-        for name in ("_number", "_missed", "_glued"):
+        for name in ("_number", "_missed", "_unproven", "_glued"):
             setattr(self, name, np.append(getattr(self, name), 0))
         self._next_key += 1
         return self._next_key - 1
@@ -247,8 +260,14 @@ class Associator:
         self._keypoints[:, :, :2] += (self._motion.centres - before)[:, None]
 
 
-_TRACK_FIELDS = ("_keypoints", "_key", "_number", "_hits", "_missed", "_glued")
+_TRACK_FIELDS = ("_keypoints", "_key", "_number", "_hits", "_missed", "_unproven", "_glued")
 _MOTION_FIELDS = ("edges", "speeds", "variances")
+
+
+def _shows_keypoints(keypoints: np.ndarray) -> np.ndarray:
+    """Detections that keypoints speak for; all where no keypoints were read."""
+    best = -np.sort(-keypoints[..., 2], axis=1)[:, :3]
+    return np.isnan(best).all(axis=1) | (np.nan_to_num(best).mean(axis=1) >= KEYPOINT_EVIDENCE)
 
 
 def _match(

@@ -37,3 +37,11 @@ def test_one_animal_is_followed_from_its_first_box(shared: Path) -> None:
             break
     assert found["camel"] > 0.79
     assert found["cows"] > 0.858
+
+
+def test_what_is_no_animal_gets_no_number(shared: Path, tmp_path: Path) -> None:
+    """A tyre beside horses: the network finds it, but no keypoints speak for it."""
+    clip = shared / "data" / "clips" / "two_horses_and_tyre.mp4"
+    found = aptv2.track_video(clip, tmp_path)
+    assert (found.boxes[:, 3] > 60).all()  # the tyre is 30 px high, the horses above 200
+    assert set(found.frames.indices[found.frame].tolist()) == set(range(200))
