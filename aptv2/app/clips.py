@@ -5,18 +5,18 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import simplejpeg
 
+from aptv2.app.child import write_checked_proxy
 from aptv2.app.edits import Edit, apply, apply_all, frame_numbers
-from aptv2.app.finding import Box
+from aptv2.app.finding import Box, find_boxes, write_boxes
 from aptv2.app.jobs import Job
 from aptv2.app.posed import write_posed
-from aptv2.app.proxy import frame_rate, write_blank, write_proxy
+from aptv2.app.proxy import frame_rate, write_blank
 from aptv2.app.results import TRACKS_SUFFIX
 from aptv2.errors import BrokenVideoError, InputError
 from aptv2.export import write_coco
@@ -25,6 +25,11 @@ from aptv2.inference.progress import Report, Stop
 from aptv2.tables import PoseTable
 from aptv2.video.reader import DEFAULT_FPS
 from aptv2.video.sources import OVERLAY_SUFFIX, VideoSource
+
+UPLOAD, RESULTS = "upload", "results"
+"""Folders of an uploaded clip: none of its names meets one of ours."""
+_MOST_FRAMES = 10**6
+"""Frames of tracks that are shown without their video."""
 
 
 class Clip:
@@ -56,6 +61,7 @@ class Clip:
         self.name, self.folder, self.results, self.video = name, folder, results, video
         self.note = ""  # what the user should know, such as where the video breaks off
         self.jobs: list[Job] = []
+        self.looking: Job | None = None  # for animals in one frame
         self.used = time.monotonic()
         self.count = 0  # frames of the copy, once it is there
         self._asked: dict[str, Any] = {}  # what a cancelled run was asked for
@@ -68,6 +74,7 @@ class Clip:
         if video is not None:
             self.size, self.fps = (video.width, video.height), frame_rate(video.fps)
         elif table is not None:
+            last_frame(table)
             self.size, self.fps = _size_of(table), frame_rate(_fps_of(table))
         else:
             raise ValueError("a clip has a video or a table")
@@ -93,7 +100,7 @@ class Clip:
     @property
     def uploaded(self) -> bool:
         """True if it came through the page; False if it is an earlier result."""
-        return self.results == self.folder
+        return self.results.parent == self.folder
 
     @property
     def table(self) -> PoseTable:
@@ -122,11 +129,12 @@ class Clip:
             Where it cannot be written.
         """
         if self.video is None:
-            self.count = int(frame_numbers(self.table).max(initial=0)) + 1
+            self.count = last_frame(self.table) + 1
             write_blank(self.proxy, self.size, self.fps, self.count, report)
             self.note = "The video is not beside its tracks: they are shown on an empty ground."
             return
-        self.count, broken = write_proxy(self.video, self.proxy, report)
+        video = self.video
+        self.count, broken = write_checked_proxy(video.path, video.fps, self.proxy, report)
         self.note = self.plain(broken)
 
     def track(self, options: dict[str, Any], report: Report) -> None:
@@ -141,6 +149,7 @@ class Clip:
             Where something that was given cannot be used.
         """
         assert self.video is not None
+        self._check_prepared()
         boxes = write_boxes(options["boxes"], self.folder / "boxes.csv")
         resume, self._asked = options == self._asked, {}
         try:
@@ -171,12 +180,31 @@ class Clip:
         InputError
             Where there are no tracks or no video, or the file cannot be written.
         """
+        self._check_prepared()
         with self._lock:
             table, version = self.table, self._version
         if self.video is None:
             raise InputError(f"The video of {self.name} was not found; start again with --video.")
         write_posed(table, self.video, self.posed, report)
         self._posed = version
+
+    def find(self, frame: int, report: Report) -> list[Box]:
+        """The animals of a frame, as :func:`aptv2.app.finding.find_boxes` finds them.
+
+        Raises
+        ------
+        InputError
+            Where there is no video, or no such frame.
+        """
+        if self.video is None:
+            raise InputError(f"The video of {self.name} was not found; start again with --video.")
+        self._check_prepared()
+        return find_boxes(self.video, frame, report)
+
+    def _check_prepared(self) -> None:
+        """Decode only what was decoded before in a process that may crash."""
+        if not self.count:
+            raise InputError(f"{self.name} could not be prepared; upload it again.")
 
     def edit(self, edit: Edit) -> None:
         """Make a correction and save the result beside the original.
@@ -210,7 +238,7 @@ class Clip:
 
     def plain(self, sentence: str) -> str:
         """A sentence without the folders of the server."""
-        for folder in (self.folder, self.results):
+        for folder in (self.results, self.folder / UPLOAD, self.folder):
             sentence = sentence.replace(f"{folder}/", "")
         return sentence
 
@@ -284,13 +312,21 @@ def pose_array(table: PoseTable) -> np.ndarray:
     return ordered
 
 
-def write_boxes(boxes: Sequence[Box], path: Path) -> Path | None:
-    """Write a boxes file that :func:`aptv2.track_video` takes; None for no boxes."""
-    if not boxes:
-        return None
-    lines = [f"{box.frame},{box.x},{box.y},{box.width},{box.height}" for box in boxes]
-    path.write_text("\n".join(["frame,x,y,width,height", *lines]) + "\n", encoding="utf-8")
-    return path
+def last_frame(table: PoseTable) -> int:
+    """The largest number of a frame.
+
+    Raises
+    ------
+    InputError
+        Where it is too large to show without the video.
+    """
+    last = int(frame_numbers(table).max(initial=0))
+    if last >= _MOST_FRAMES:
+        raise InputError(
+            f"The tracks have a frame {last}, too many to show without the video; give it with "
+            "--video."
+        )
+    return last
 
 
 def _size_of(table: PoseTable) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Access to the server: for this machine's own page, or for whoever has the token."""
+"""Access to the server: for whoever has the token, as notebooks do it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-COOKIE = "aptv2_token"
+COOKIE = "aptv2_token_{port}"
+"""Browsers send a cookie to every port of a machine, so each server has its own."""
 _HEADERS = {
     # Nothing from elsewhere, no script in the page's text, and no frame around it.
     "content-security-policy": (
@@ -39,7 +40,8 @@ class Guard:
     host
         The address that the server is bound to.
     token
-        What everybody has to know who is let in; None where the server is bound to this machine.
+        What everybody has to know who is let in, on this machine too: others may work on it. None
+        lets everybody in.
     """
 
     def __init__(self, app: ASGIApp, host: str, token: str | None) -> None:
@@ -58,10 +60,10 @@ class Guard:
         if self.token is not None and scope["path"] == "/" and self._is_token(given):
             # Into a cookie, and out of the address, which gets copied and kept in the history.
             response = RedirectResponse("/", 303)
-            response.set_cookie(COOKIE, self.token, httponly=True, samesite="strict")
+            response.set_cookie(_name(scope), self.token, httponly=True, samesite="strict")
             await response(scope, receive, send)
             return
-        if self.token is not None and not self._is_token(_cookie(headers)):
+        if self.token is not None and not self._is_token(_cookie(headers, _name(scope))):
             await PlainTextResponse("Open the address that aptv2 printed, with its token.", 403)(
                 scope, receive, send
             )
@@ -99,15 +101,27 @@ class Guard:
             address = ipaddress.ip_address(name)
         except ValueError:
             return False
-        return address.is_loopback or self.token is not None
+        return address.is_loopback or not is_loopback(self.host)
 
     def _is_token(self, given: str) -> bool:
         return secrets.compare_digest(given.encode(), (self.token or "").encode())
 
 
-def _cookie(headers: Headers) -> str:
+def is_loopback(host: str) -> bool:
+    """Whether an address or name is this machine's own, which no other machine reaches."""
     try:
-        cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _name(scope: Scope) -> str:
+    return COOKIE.format(port=(scope.get("server") or ("", 0))[1])
+
+
+def _cookie(headers: Headers, name: str) -> str:
+    try:
+        cookie = SimpleCookie(headers.get("cookie", "")).get(name)
     except CookieError:
         return ""
     return cookie.value if cookie else ""

@@ -22,15 +22,16 @@ class Job:
     title
         What is done, for the user.
     work
-        Does it, and reports to the function that it is given.
+        Does it, and reports to the function that it is given; what it returns is kept as `result`.
     """
 
-    def __init__(self, title: str, work: Callable[[Report], None]) -> None:
+    def __init__(self, title: str, work: Callable[[Report], object]) -> None:
         self.title, self._work = title, work
         self.state: State = "waiting"
         self.done = 0
         self.total: int | None = None
         self.error = ""  # one sentence, where it failed
+        self.result: Any = None
         self._started = 0.0
         self._cancel = threading.Event()
 
@@ -51,12 +52,14 @@ class Job:
             return
         self.state, self._started = "running", time.monotonic()
         try:
-            self._work(self._report)
+            self.result = self._work(self._report)
             self.state = "done"
         except Stop:
             self.state = "cancelled"
         except InputError as error:
             self.state, self.error = "failed", str(error)
+        except MemoryError:
+            self.state, self.error = "failed", "The memory is full; close other programs."
         except Exception as error:  # One bad video must not end the server.
             self.state, self.error = "failed", f"Something went wrong ({error!r})."
 
@@ -78,19 +81,42 @@ class Job:
             raise Stop
 
 
-class Jobs:
-    """A thread that does one job after the other."""
+class BusyError(InputError):
+    """Too much is waiting already."""
 
-    def __init__(self) -> None:
+
+class Jobs:
+    """A thread that does one job after the other.
+
+    Parameters
+    ----------
+    most
+        Jobs that may wait.
+    """
+
+    def __init__(self, most: int = 50) -> None:
+        self.most = most
         self._queue: queue.Queue[Job | None] = queue.Queue()
         self._current: Job | None = None
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
         self._thread.start()
 
     def submit(self, job: Job) -> Job:
-        """Put a job behind those that wait."""
+        """Put a job behind those that wait.
+
+        Raises
+        ------
+        BusyError
+            Where too many wait.
+        """
+        if self._queue.qsize() >= self.most:
+            raise BusyError(f"{self.most} tasks are waiting already; try again later.")
         self._queue.put(job)
         return job
+
+    def clean_up(self, work: Callable[[], object]) -> None:
+        """Do what has to be done behind all that waits, however much that is."""
+        self._queue.put(Job("Clean up", lambda _: work()))
 
     def close(self, patience: float = 10.0) -> None:
         """Cancel everything and wait some seconds for the work to end."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import secrets
 import socket
 import webbrowser
@@ -11,9 +10,12 @@ from contextlib import suppress
 
 import uvicorn
 
+from aptv2.app.guard import is_loopback
 from aptv2.app.server import create_app
 from aptv2.app.workspace import Workspace
 from aptv2.errors import InputError
+
+_MOST_CONNECTIONS = 200
 
 
 def serve(
@@ -30,7 +32,7 @@ def serve(
     workspace
         Its clips.
     host
-        The address to bind to. Beyond this machine, a token is asked for.
+        The address to bind to. Only who opens the page with its token is let in.
     port
         0 takes a free one.
     browser
@@ -43,17 +45,16 @@ def serve(
     InputError
         Where the address cannot be bound to.
     """
-    local = host == "localhost" or _is_loopback(host)
-    token = None if local else secrets.token_urlsafe(16)
+    token = secrets.token_urlsafe(16)
     bound = _bind(host, port)
     name = f"[{host}]" if ":" in host else host
     address = f"http://{name}:{bound.getsockname()[1]}/"
-    if token is not None:
+    if not is_loopback(host):
         report(
             f"Warning: {host} is open to other machines; whoever has this address can use the "
             "page, and its traffic is not encrypted."
         )
-        address += f"?token={token}"
+    address += f"?token={token}"
     report(f"The page is at {address} (Ctrl-C stops it).")
     config = uvicorn.Config(
         create_app(workspace, host, token),
@@ -61,18 +62,12 @@ def serve(
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=3,
+        limit_concurrency=_MOST_CONNECTIONS,
     )
     if browser:
         webbrowser.open(address)
     with bound, suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[bound])
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
@@ -23,10 +23,11 @@ from starlette.staticfiles import StaticFiles
 
 from aptv2.app.clips import Clip, pose_array
 from aptv2.app.edits import Edit
-from aptv2.app.finding import Box, find_boxes
+from aptv2.app.finding import Box
 from aptv2.app.guard import Guard
-from aptv2.app.jobs import Job
+from aptv2.app.jobs import BusyError, Job
 from aptv2.app.models import pose_networks, trackers
+from aptv2.app.requests import in_time, read_model
 from aptv2.app.results import TRACKS_SUFFIX
 from aptv2.app.workspace import TooLargeError, Workspace
 from aptv2.drawing.overlay import MIN_SCORE, NO_TRACK, OUTLINE, TRACK_COLOURS, parse_colour, tag_ink
@@ -38,8 +39,8 @@ from aptv2.tables import PoseTable
 TRACKS = "tracks"
 """The export that is no format of `aptv2 export`: the tracks as `aptv2 track` writes them."""
 PAGE = Path(__file__).with_name("page")
-_MAX_REQUEST = 2**20  # bytes of a request that is no upload
 _CLEAN_EVERY = 600.0  # seconds
+_POLL = 0.05  # seconds
 
 
 class Order(BaseModel):
@@ -184,7 +185,7 @@ async def _upload(request: Request) -> Response:
         clip = await workspace.receive(
             request.query_params.get("name", ""),
             int(length) if length.isdecimal() else None,
-            request.stream(),
+            in_time(request.stream()),
         )
     except ClientDisconnect:
         return Response(status_code=499)
@@ -246,7 +247,7 @@ def _write_export(table: PoseTable, format: str, folder: Path, stem: str) -> Pat
 
 
 async def _track(request: Request, clip: Clip) -> Response:
-    order = await _read(request, Order)
+    order = await read_model(request, Order)
     if not clip.uploaded:  # Its files are the user's, and would be written over.
         raise InputError(
             f"{clip.name} was opened with its tracks; drop its video on the page to track it again."
@@ -260,11 +261,18 @@ async def _track(request: Request, clip: Clip) -> Response:
 
 
 async def _find(request: Request, clip: Clip) -> Response:
-    order = await _read(request, Where)
-    if clip.video is None:
-        raise InputError(f"The video of {clip.name} was not found; start again with --video.")
-    boxes = await run_in_threadpool(find_boxes, clip.video, order.frame)
-    return JSONResponse([box.model_dump() for box in boxes])
+    order = await read_model(request, Where)
+    if clip.looking is not None:
+        clip.looking.cancel()
+    job = Job("Finding animals", lambda report: clip.find(order.frame, report))
+    clip.looking = request.app.state.workspace.jobs.submit(job)
+    while not job.over:
+        await asyncio.sleep(_POLL)
+        if await request.is_disconnected():
+            job.cancel()
+    if job.state != "done":
+        raise InputError(job.error or "The search was cancelled.")
+    return JSONResponse([box.model_dump() for box in job.result])
 
 
 async def _draw(request: Request, clip: Clip) -> Response:
@@ -282,11 +290,13 @@ def _begin(request: Request, clip: Clip, job: Job) -> Response:
 async def _cancel(request: Request, clip: Clip) -> Response:
     for job in clip.jobs[1:]:  # The first prepares the video, which is needed all the same.
         job.cancel()
+    if clip.looking is not None:
+        clip.looking.cancel()
     return JSONResponse(clip.describe())
 
 
 async def _edit(request: Request, clip: Clip) -> Response:
-    edit = await _read(request, Edit)
+    edit = await read_model(request, Edit)
     await run_in_threadpool(clip.edit, edit)
     return JSONResponse(clip.describe())
 
@@ -302,31 +312,8 @@ def _file(path: Path, media_type: str | None = None, filename: str | None = None
     return FileResponse(path, media_type=media_type, filename=filename)
 
 
-async def _read(request: Request, kind: type[Any]) -> Any:
-    """A request's JSON as a model.
-
-    Raises
-    ------
-    InputError
-        Where it is no such thing; it names the field.
-    HTTPException
-        Where it is too long.
-    """
-    content = b""
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > _MAX_REQUEST:
-            raise HTTPException(413, "This request is too long; send less at once.")
-    try:
-        return kind.model_validate_json(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"])) or "request"
-        raise InputError(f"{field}: {first['msg']}.") from error
-
-
 async def _bad_input(request: Request, error: Exception) -> Response:
-    code = 413 if isinstance(error, TooLargeError) else 400
+    code = 413 if isinstance(error, TooLargeError) else 503 if isinstance(error, BusyError) else 400
     sentence = str(error)
     clip = request.app.state.workspace.clips.get(request.path_params.get("clip", ""))
     return _sentence(code, clip.plain(sentence) if clip else sentence)
@@ -339,4 +326,6 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 def _sentence(code: int, sentence: str) -> Response:
     # What was not read of the request is not worth reading: the connection ends.
-    return JSONResponse({"error": sentence}, code, {"connection": "close"} if code == 413 else {})
+    return JSONResponse(
+        {"error": sentence}, code, {"connection": "close"} if code in (408, 413) else {}
+    )

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import tempfile
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
-from aptv2.app.clips import Clip
-from aptv2.app.jobs import Job, Jobs
+from starlette.concurrency import run_in_threadpool
+
+from aptv2.app.child import check_video
+from aptv2.app.clips import RESULTS, UPLOAD, Clip
+from aptv2.app.jobs import BusyError, Job, Jobs
 from aptv2.app.results import read_result, tracks_file
 from aptv2.errors import InputError
+from aptv2.locks import Owner
 from aptv2.video.reader import open_video
 from aptv2.video.sources import VIDEO_SUFFIXES
 
 GIGABYTE = 10**9
 SPARE = GIGABYTE
 """What an upload leaves free on the disk."""
+
+
+_STEP = 2**24  # bytes of an upload of unknown length that are reserved at a time
+_PREFIX, _OWNER = "aptv2-page-", "owner.json"
 
 
 class TooLargeError(InputError):
@@ -40,8 +50,13 @@ class Workspace:
         self.max_bytes, self.keep_seconds = max_bytes, keep_seconds
         self.clips: dict[str, Clip] = {}
         self.jobs = Jobs()
-        self._temporary = tempfile.TemporaryDirectory(prefix="aptv2-", ignore_cleanup_errors=True)
-        self.folder = Path(self._temporary.name)
+        self._promised: dict[Path, int] = {}  # bytes that uploads under way have yet to write
+        _remove_left()
+        self._temporary = tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True)
+        root = Path(self._temporary.name)
+        (root / _OWNER).write_bytes(Owner.current().to_json())
+        self.folder = root / "clips"
+        self.folder.mkdir()
 
     async def receive(self, name: str, length: int | None, chunks: AsyncIterator[bytes]) -> Clip:
         """Take an uploaded video.
@@ -63,34 +78,44 @@ class Workspace:
             Where it is no video that can be read.
         """
         name = safe_name(name)
-        free = shutil.disk_usage(self.folder).free - SPARE
-        limit = min(self.max_bytes, free)
-        too_large = TooLargeError(
-            f"{name} is too large: the limit is {self.max_bytes / GIGABYTE:g} GB; start the page "
-            "with a higher --max-upload, or use aptv2 track."
-            if free >= self.max_bytes
-            else f"{name} does not fit on the disk; make room and try again."
-        )
-        if length is not None and length > limit:
-            raise too_large
+        self._check_room(name, length or 0)
         folder = self._new_folder()
-        path = folder / name
+        for inner in (UPLOAD, RESULTS):
+            (folder / inner).mkdir()
+        path = folder / UPLOAD / name
         try:
-            received = 0
-            with path.open("wb") as file:
-                async for chunk in chunks:
-                    received += len(chunk)
-                    if received > limit:
-                        raise too_large
-                    file.write(chunk)
-            try:
-                clip = Clip(path.stem, folder, folder, open_video(path))
-            except InputError as error:
-                raise InputError(str(error).replace(f"{folder}/", "")) from error
+            await self._save(path, length, chunks)
+            clip = await run_in_threadpool(_open, path, folder)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
         return self._add(clip)
+
+    async def _save(self, path: Path, length: int | None, chunks: AsyncIterator[bytes]) -> None:
+        received = checked = 0
+        self._promised[path] = length or _STEP
+        try:
+            with path.open("wb") as file:
+                async for chunk in chunks:
+                    received += len(chunk)
+                    self._promised[path] = max(length or 0, received + _STEP) - received
+                    if received > self.max_bytes or received >= checked + _STEP:
+                        checked = received
+                        self._check_room(path.name, received, received)
+                    file.write(chunk)
+        finally:
+            del self._promised[path]
+
+    def _check_room(self, name: str, size: int, written: int = 0) -> None:
+        """Refuse an upload beyond the limit, or beyond what others that are under way leave."""
+        if size > self.max_bytes:
+            raise TooLargeError(
+                f"{name} is too large: the limit is {self.max_bytes / GIGABYTE:g} GB; start the "
+                "page with a higher --max-upload, or use aptv2 track."
+            )
+        free = shutil.disk_usage(self.folder).free - SPARE - sum(self._promised.values())
+        if size - written > free:
+            raise TooLargeError(f"{name} does not fit on the disk; make room and try again.")
 
     def open_result(self, path: Path, video: Path | None = None) -> Clip:
         """Show tracks that are there already.
@@ -131,7 +156,7 @@ class Workspace:
         del self.clips[clip.id]
         # Behind the work that may still write there.
         folder = clip.folder
-        self.jobs.submit(Job("Clean up", lambda _: shutil.rmtree(folder, ignore_errors=True)))
+        self.jobs.clean_up(lambda: shutil.rmtree(folder, ignore_errors=True))
 
     def remove_old(self) -> None:
         """Remove uploads that nobody has looked at for long. Opened results stay."""
@@ -146,12 +171,36 @@ class Workspace:
         self._temporary.cleanup()
 
     def _add(self, clip: Clip) -> Clip:
+        try:
+            clip.jobs.append(self.jobs.submit(Job("Preparing the video", clip.prepare)))
+        except BusyError:
+            shutil.rmtree(clip.folder, ignore_errors=True)
+            raise
         self.clips[clip.id] = clip
-        clip.jobs.append(self.jobs.submit(Job("Preparing the video", clip.prepare)))
         return clip
 
     def _new_folder(self) -> Path:
         return Path(tempfile.mkdtemp(dir=self.folder))
+
+
+def _open(path: Path, folder: Path) -> Clip:
+    """An uploaded video, opened where it may crash first."""
+    try:
+        check_video(path)
+        return Clip(path.stem, folder, folder / RESULTS, open_video(path))
+    except InputError as error:
+        raise InputError(str(error).replace(f"{path.parent}/", "")) from error
+
+
+def _remove_left() -> None:
+    """Remove the folders of this user's servers that were killed."""
+    for owner_file in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{_OWNER}"):
+        owner, folder = Owner.read(owner_file), owner_file.parent
+        with suppress(OSError, AttributeError):  # Windows counts no users, nor shares the folder.
+            if owner is None or folder.is_symlink() or folder.stat().st_uid != os.getuid():
+                continue
+        if owner is not None and owner.is_dead:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def safe_name(name: str) -> str:

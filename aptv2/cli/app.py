@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-HOST = typer.Option(help="Address to bind to; beyond 127.0.0.1, a token is asked for.")
+HOST = typer.Option(help="Address to bind to; beyond 127.0.0.1, other machines reach it.")
 PORT = typer.Option(help="Port; 0 takes a free one.", min=0, max=65535)
 BROWSER = typer.Option("--browser/--no-browser", help="Open the page in the browser.")
 

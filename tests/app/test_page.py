@@ -161,7 +161,7 @@ def test_the_keyboard_moves_and_plays(page: Any, server: Callable[..., str], res
     workspace = Workspace()
     workspace.open_result(result)
     page.goto(server(workspace))
-    page.wait_for_selector("#legend:visible")
+    page.wait_for_selector("#player:visible")
     page.focus("#picture")
     keys = [("ArrowRight", 1), ("End", 9), ("ArrowLeft", 8), ("Shift+ArrowLeft", 0), ("End", 9)]
     for key, frame in [*keys, ("Home", 0)]:

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+import signal
 import socket
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -17,13 +25,22 @@ import pytest
 pytest.importorskip("starlette", reason="needs the extra 'app'")
 httpx = pytest.importorskip("httpx", reason="needs httpx")
 
+from aptv2.app import child, requests  # noqa: E402
 from aptv2.app.clips import pose_array  # noqa: E402
 from aptv2.app.server import PAGE  # noqa: E402
-from aptv2.app.workspace import Workspace, safe_name  # noqa: E402
+from aptv2.app.workspace import SPARE, TooLargeError, Workspace, safe_name  # noqa: E402
 from aptv2.datasets import read_annotations  # noqa: E402
 from aptv2.drawing import overlay  # noqa: E402
+from aptv2.errors import InputError  # noqa: E402
+from aptv2.export import write_coco  # noqa: E402
 from aptv2.reports import style  # noqa: E402
+from aptv2.tables import PoseTable  # noqa: E402
 from aptv2.video.reader import open_video  # noqa: E402
+
+
+def crash(path: Path, report: object) -> None:
+    """Ends its process as a broken decoder does."""
+    os.kill(os.getpid(), signal.SIGSEGV)
 
 
 @pytest.fixture
@@ -306,3 +323,124 @@ def test_the_video_is_drawn_with_its_edits(
     reported = client.post(f"{place}/edits", json=named).json()["result"]
     assert (reported["drawn"], reported["names"]) == (False, {"2": "Bella"})
     assert read_annotations(result.with_name(reported["saved"])).names == {2: "Bella"}
+
+
+def test_names_of_uploads_meet_none_of_ours(
+    client: httpx.Client, workspace: Workspace, make_clip: Callable[..., Path]
+) -> None:
+    """`proxy.mp4` used to be written over by its own copy, `boxes.csv` by its results."""
+    for name in ("proxy.mp4", "boxes.mp4"):
+        content = make_clip(frames=3, size=(1600, 48)).read_bytes()
+        reported = upload(client, content, name).json()
+        place = f"/api/clips/{reported['id']}"
+        assert wait(client, place)["playable"]
+        clip = workspace.clips[reported["id"]]
+        assert clip.video is not None
+        assert clip.video.path.read_bytes() == content
+        box = {"frame": 0, "x": 4, "y": 4, "width": 40, "height": 30}
+        client.post(f"{place}/track", json={"boxes": [box]})
+        done = wait(client, place)
+        assert done["error"] == ""
+        assert clip.table.frames.sizes[0].tolist() == [1600, 48]
+
+
+def test_a_decoder_that_crashes_ends_no_server(
+    client: httpx.Client, make_clip: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(child, "_open", crash)
+    reported = upload(client, make_clip().read_bytes())
+    assert (reported.status_code, reported.json()["error"]) == (
+        400,
+        "clip.mp4: crashes the decoder; convert it to MP4.",
+    )
+    assert client.get("/api/settings").status_code == 200
+
+
+def test_a_silent_client_is_let_go(
+    client: httpx.Client, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(requests, "_PATIENCE", 0.3)
+    address = urlsplit(str(client.base_url))
+    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+        head = f"Host: {address.netloc}\r\nContent-Length: 5000\r\n\r\nabc"
+        connection.sendall(f"POST /api/clips?name=a.mp4 HTTP/1.1\r\n{head}".encode())
+        assert connection.recv(65536).startswith(b"HTTP/1.1 408")
+    assert not list(workspace.folder.iterdir())
+
+
+def test_uploads_under_way_reserve_the_disk_together(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = SPARE + 1_000_000
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=free))
+    workspace._promised[Path("other")] = 600_000
+    workspace._check_room("a.mp4", 400_000)
+    with pytest.raises(TooLargeError, match=r"a\.mp4 does not fit on the disk"):
+        workspace._check_room("a.mp4", 400_001)
+
+
+def test_folders_of_servers_that_were_killed_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    gone = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from aptv2.app.workspace import Workspace; import os;"
+            "w = Workspace(); print(w.folder); os._exit(9)",
+        ],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+    assert Path(gone).is_dir()
+    assert Path(gone).is_relative_to(tmp_path)
+    first = Workspace()
+    assert not Path(gone).parent.exists()
+    second = Workspace()
+    assert first.folder.is_dir()
+    for each in (first, second):
+        each.close()
+    assert not list(tmp_path.iterdir())
+
+
+def test_more_work_than_can_wait_is_refused(
+    client: httpx.Client, workspace: Workspace, make_clip: Callable[..., Path]
+) -> None:
+    reported = upload(client, make_clip(frames=3).read_bytes()).json()
+    place = f"/api/clips/{reported['id']}"
+    wait(client, place)
+    workspace.jobs.most = 0
+    for route, sent in (("find", {"frame": 0}), ("track", {})):
+        refused = client.post(f"{place}/{route}", json=sent)
+        assert (refused.status_code, "tasks are waiting" in refused.json()["error"]) == (503, True)
+    assert upload(client, make_clip(frames=3).read_bytes()).status_code == 503
+    assert len(list(workspace.folder.iterdir())) == 1
+
+
+def test_this_machine_asks_for_a_token_too(workspace: Workspace) -> None:
+    from starlette.testclient import TestClient
+
+    from aptv2.app.server import create_app
+
+    app = create_app(workspace, "127.0.0.1", "secret")
+    client = TestClient(app, base_url="http://127.0.0.1:8888", follow_redirects=False)
+    assert client.get("/").status_code == 403
+    assert client.delete("/api/clips/x").status_code == 403
+    given = client.get("/?token=secret")
+    assert (given.status_code, given.headers["location"]) == (303, "/")
+    # Browsers send a cookie to all ports: each server's has its own name.
+    assert given.headers["set-cookie"].startswith("aptv2_token_8888=secret; HttpOnly")
+    assert client.get("/").status_code == 200
+    assert client.get("/", headers={"host": "192.0.2.1"}).status_code == 403
+
+
+def test_frames_beyond_all_bounds_are_not_drawn(
+    workspace: Workspace, make_table: Callable[..., PoseTable], tmp_path: Path
+) -> None:
+    table = make_table()
+    frames = replace(table.frames, indices=np.arange(10) + 4 * 10**15)
+    write_coco(replace(table, frames=frames), path := tmp_path / "far.tracks.json")
+    with pytest.raises(InputError, match="a frame 4000000000000009, too many to show without"):
+        workspace.open_result(path)

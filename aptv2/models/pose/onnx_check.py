@@ -88,7 +88,7 @@ def _shapes(model: Any, path: Path) -> dict[str, list[int | None]]:
 
     one = onnx.ModelProto()
     one.CopyFrom(model)
-    del one.graph.value_info[:]  # what the file claims
+    del one.graph.value_info[:]  # what the file says of them
     for value in one.graph.input:
         for side in value.type.tensor_type.shape.dim:
             if not side.HasField("dim_value"):
