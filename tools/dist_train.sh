@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Train a recipe on the GPUs of this machine:
 #   bash tools/dist_train.sh RECIPE GPUS [further options of `aptv2 train`]
+# RECIPE may be a config of the APTv2 release: the recipe is found by the config's name.
 # On several machines start `python -m aptv2 train RECIPE` with SLURM's srun (--ntasks-per-node=GPUS)
 # or torchrun (--nproc_per_node GPUS): it sees how many there are.
 set -euo pipefail

@@ -28,7 +28,7 @@ def run_test(
     recipe: Annotated[
         str | None,
         typer.Argument(
-            help="Name of a recipe or network, or a recipe file: vitpose_b.",
+            help="Name of a recipe or network (vitpose_b), a recipe file, or a release's config.",
             show_default="none: a --tracker is tested alone",
         ),
     ] = None,
@@ -108,7 +108,7 @@ def run_test(
     from aptv2.datasets.read_split import read_split
     from aptv2.datasets.splits import subset as part_of
     from aptv2.errors import InputError
-    from aptv2.recipes import recipe_names
+    from aptv2.recipes import is_recipe
     from aptv2.testing.pose import REPORT, RESULTS, score_pose_model
     from aptv2.testing.tracked_pose import TRACKS, score_tracked_poses
     from aptv2.testing.tracker import read_clips, score_boxes
@@ -137,8 +137,7 @@ def run_test(
         print_box_report(score_boxes(follower, clips, output, progress=True))
         typer.echo(f"Written: {output}")
         return
-    by_recipe = recipe.endswith((".yaml", ".yml")) or recipe in recipe_names()
-    network = read_recipe(recipe).model.name if by_recipe else recipe
+    network = read_recipe(recipe).model.name if is_recipe(recipe) else recipe
     model = aptv2.load_pose_model(network, checkpoint, device, dtype)  # type: ignore[arg-type]
     truth = read_split(data, split, subset.value)
     options: dict[str, Any] = {

@@ -7,6 +7,9 @@ once; :mod:`aptv2.training.recipes` reads recipes whole and strictly.
 from __future__ import annotations
 
 import difflib
+import re
+import warnings
+from functools import cache, lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +20,10 @@ from aptv2.errors import InputError
 
 _FOLDER = Path(str(files(__name__)))
 _SUFFIXES = (".yaml", ".yml")
+_CONFIG = ".py"  # of mmpose 0.x, which the APTv2 release trains by
+# The data set in a config's name says little: the release's own are called `..._ap10k_256x256.py`.
+_CONFIG_NAME = re.compile(r"(\w+?)_(ap10k|aptv2|apt36k|animalpose)_\d+x\d+", re.IGNORECASE)
+_LONG_SIZES = {"small": "s", "base": "b", "large": "l", "huge": "h"}
 
 
 class RecipeSummary(NamedTuple):
@@ -38,7 +45,9 @@ def find_recipe(recipe: str | Path) -> Path:
     Parameters
     ----------
     recipe
-        A name, such as `finetune`; or the path of a YAML file, which has a suffix or a folder.
+        A name, such as `finetune`; or the path of a YAML file, which has a suffix or a folder. Or
+        the path of a config of the APTv2 release, whose name gives the recipe: the config itself
+        is not read, and a warning says so.
 
     Returns
     -------
@@ -56,6 +65,8 @@ def find_recipe(recipe: str | Path) -> Path:
     'finetune.yaml'
     """
     path = Path(recipe)
+    if path.suffix == _CONFIG:
+        return _of_config(path)
     by_name = path.suffix not in _SUFFIXES and path.name == str(recipe)
     found = _FOLDER / f"{recipe}.yaml" if by_name else path
     if found.exists():
@@ -64,6 +75,33 @@ def find_recipe(recipe: str | Path) -> Path:
     near = difflib.get_close_matches(path.stem, recipe_names(), n=1)
     hint = f"the nearest recipe in the package is '{near[0]}', and " if near else ""
     raise InputError(f"{what}; {hint}aptv2 train --list shows all.")
+
+
+def is_recipe(recipe: str) -> bool:
+    """True for what :func:`find_recipe` takes, False for the name of a network without recipe."""
+    return recipe.endswith((*_SUFFIXES, _CONFIG)) or recipe in recipe_names()
+
+
+@cache  # a command looks its recipe up several times, and says this once
+def _of_config(path: Path) -> Path:
+    """The recipe in the package of the network that a config's name begins with."""
+    named = _CONFIG_NAME.fullmatch(path.stem)
+    parts = named[1].lower().split("_") if named else []
+    parts = [_LONG_SIZES.get(part, part) for part in parts]
+    if parts and parts[0] == "vit":
+        parts[0] = "vitpose"
+    name = "_".join(parts)
+    if name not in recipe_names():
+        raise InputError(
+            f"{path}: no recipe in the package is that of this config, and the config itself is "
+            "not read; aptv2 train --list shows all recipes."
+        )
+    warnings.warn(
+        f"{path}: the recipe '{name}' of this package is taken by the config's name; the config "
+        "itself is not read. docs/official-configs.md compares the two.",
+        stacklevel=3,
+    )
+    return _FOLDER / f"{name}.yaml"
 
 
 def list_recipes() -> list[RecipeSummary]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import signal
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +41,10 @@ class AtomicCheckpoints(TorchCheckpointIO):
             temporary.write_bytes(content.getbuffer())
 
 
+class StoppedTraining(Exception):
+    """A signal asked the process to stop, and the checkpoint holds all that was done."""
+
+
 class SaveLast(Checkpoint):
     """Keeps the latest checkpoint of a stage: after every epoch, and every few minutes within one.
 
@@ -47,12 +54,24 @@ class SaveLast(Checkpoint):
         The file.
     minutes
         Between checkpoints within an epoch; 0 saves after every optimizer step.
+    stopped
+        Says which signal asked the process to stop, 0 for none so far. After one, the current
+        optimizer step is finished and saved, and :class:`StoppedTraining` raised. Of several
+        processes the first is asked: schedulers signal all of them.
     """
 
-    def __init__(self, path: Path, minutes: float) -> None:
-        self.path, self.minutes = path, minutes
+    def __init__(self, path: Path, minutes: float, stopped: Callable[[], int]) -> None:
+        self.path, self.minutes, self.stopped = path, minutes, stopped
         self._saved = time.monotonic()
         self._position = (0, 0)  # epoch, and its optimizer steps so far
+        self._on_sigterm = signal.getsignal(signal.SIGTERM)
+
+    def on_train_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        # Lightning's own handler would end the process without a checkpoint, with exit code 0.
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._on_sigterm)
 
     def on_train_batch_end(
         self,
@@ -67,15 +86,25 @@ class SaveLast(Checkpoint):
         # an epoch the next hook saves.
         if parts % trainer.accumulate_grad_batches or parts == trainer.num_training_batches:
             return
-        due = time.monotonic() - self._saved >= 60 * self.minutes
+        stopped = self._stopped(trainer)
+        due = stopped or time.monotonic() - self._saved >= 60 * self.minutes
         if trainer.strategy.broadcast(due) if trainer.world_size > 1 else due:
             steps = parts // trainer.accumulate_grad_batches
             self._save(trainer, pl_module, (trainer.current_epoch, steps))
+        if stopped:
+            raise StoppedTraining
 
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
         self._save(trainer, pl_module, (trainer.current_epoch + 1, 0))
+        if self._stopped(trainer):
+            raise StoppedTraining
+
+    def _stopped(self, trainer: lightning.Trainer) -> bool:
+        """True, in every process alike, once the first was asked to stop."""
+        asked = bool(self.stopped())
+        return bool(trainer.strategy.broadcast(asked)) if trainer.world_size > 1 else asked
 
     def on_save_checkpoint(
         self,

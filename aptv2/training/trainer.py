@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import warnings
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,14 +17,20 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from lightning.pytorch.utilities import CombinedLoader, rank_zero_only
 
-from aptv2.errors import InputError
+from aptv2.errors import InputError, Stopped
 from aptv2.evaluation import score_keypoints
 from aptv2.files import atomic_write, write_json
+from aptv2.inference.interrupt import postponed_interrupt
 from aptv2.models import registry
 from aptv2.models.network import Network
 from aptv2.testing.boxes import annotated_boxes
 from aptv2.testing.predict import predict_poses
-from aptv2.training.checkpoints import AtomicCheckpoints, SaveLast, read_position
+from aptv2.training.checkpoints import (
+    AtomicCheckpoints,
+    SaveLast,
+    StoppedTraining,
+    read_position,
+)
 from aptv2.training.data.loaders import Place, StageData, stage_data
 from aptv2.training.data.sources import Sources
 from aptv2.training.module import BrokenLossError, StageTraining
@@ -86,6 +94,8 @@ def train(
     InputError
         Where data is missing, does not fit, or makes the loss undefined; or `output` is in use, or
         holds a run and `resume` is off, or holds one of another recipe.
+    Stopped
+        Where Ctrl-C or a signal to end came: the current step was finished and saved.
     """
     place = Place(getattr(rank_zero_only, "rank", 0), devices * nodes)
     # The other processes of a run leave the folder to the first.
@@ -147,10 +157,28 @@ class _Job:
         module = StageTraining(
             network, self.of.recipe, self.stage, self.data.epoch_steps, self.data.accumulate
         )
-        trainer = self._trainer(sources)
         last = self.folder / "last.ckpt"
         if last.exists():
             self.data.start_at(*read_position(last))
+        with postponed_interrupt() as stopped:
+            trainer = self._trainer(sources, stopped)
+            try:
+                self._fit(trainer, module, last)
+            except StoppedTraining:
+                name = signal.Signals(stopped() or signal.SIGTERM).name
+                raise Stopped(
+                    stopped() or signal.SIGTERM,
+                    f"Stopped by {name}: {last} holds all steps so far; --resume continues.",
+                ) from None
+        network.load_state_dict(module.result.state_dict())
+        network.to("cpu")
+        if self.place.rank == 0:
+            self._write_scores(network, sources)
+            with atomic_write(_finished(self.folder)) as temporary:
+                torch.save(network.state_dict(), temporary)
+        trainer.strategy.barrier()
+
+    def _fit(self, trainer: lightning.Trainer, module: StageTraining, last: Path) -> None:
         try:
             with warnings.catch_warnings():
                 for text in _EXPECTED:
@@ -170,17 +198,11 @@ class _Job:
             ) from None
         except torch.OutOfMemoryError:
             raise InputError(self._too_large()) from None
-        network.load_state_dict(module.result.state_dict())
-        network.to("cpu")
-        if self.place.rank == 0:
-            self._write_scores(network, sources)
-            with atomic_write(_finished(self.folder)) as temporary:
-                torch.save(network.state_dict(), temporary)
-        trainer.strategy.barrier()
 
-    def _trainer(self, sources: Sources) -> lightning.Trainer:
+    def _trainer(self, sources: Sources, stopped: Callable[[], int]) -> lightning.Trainer:
         recipe, stage = self.of.recipe, self.stage
-        callbacks: list[Callback] = [SaveLast(self.folder / "last.ckpt", recipe.save_minutes)]
+        last = SaveLast(self.folder / "last.ckpt", recipe.save_minutes, stopped)
+        callbacks: list[Callback] = [last]
         if stage.validate_every and "pose" in stage.tasks:
             best = self.folder / BEST
             size = stage.tasks["pose"].size

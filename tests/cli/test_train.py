@@ -110,3 +110,18 @@ def test_the_training_script_calls_the_command() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert yaml.safe_load(done.stdout)["model"]["name"] == "lite"
+
+
+def test_the_training_script_takes_a_config_of_the_release() -> None:
+    path = RECIPE.parents[2] / "tools" / "dist_train.sh"
+    config = "configs/animal/2d_kpt_sview_rgb_img/topdown_heatmap/aptv2/hrnet_w32_ap10k_256x256.py"
+    done = subprocess.run(
+        ["bash", path, config, "8", "--print"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHON": sys.executable},
+    )
+    assert done.returncode == 0, done.stderr
+    assert yaml.safe_load(done.stdout)["model"]["name"] == "hrnet_w32"
+    assert done.stderr.count("the recipe 'hrnet_w32' of this package is taken") == 1

@@ -69,3 +69,27 @@ def test_the_list_describes_every_recipe() -> None:
         assert row.description.endswith(".")
         assert len(row.description) < 100
     assert rows["vitposetrack_b"].tasks == ("tracking", "pose")
+
+
+@pytest.mark.parametrize(
+    ("config", "name"),
+    [
+        ("res50_ap10k_256x256", "res50"),
+        ("res101_ap10k_256x256", "res101"),
+        ("hrnet_w32_ap10k_256x256", "hrnet_w32"),
+        ("hrnet_w48_ap10k_256x256", "hrnet_w48"),
+        ("hrformer_small_ap10k_256x256", "hrformer_s"),
+        ("hrformer_base_ap10k_256x256", "hrformer_b"),
+        ("vit_base_ap10k_256x256", "vitpose_b"),
+        ("ViTPose_large_APTv2_256x192", "vitpose_l"),
+    ],
+)
+def test_a_config_of_the_release_is_found_by_its_name(config: str, name: str) -> None:
+    path = f"configs/animal/2d_kpt_sview_rgb_img/topdown_heatmap/aptv2/{config}.py"
+    with pytest.warns(UserWarning, match=f"{config}.py: the recipe '{name}' of this package"):
+        assert find_recipe(path) == find_recipe(name)
+
+
+def test_a_config_of_another_network_is_refused() -> None:
+    with pytest.raises(InputError, match=r"a/hrnet_w32_ap10k_256x256_dark\.py: no recipe in the"):
+        find_recipe("a/hrnet_w32_ap10k_256x256_dark.py")

@@ -17,7 +17,7 @@ import torch
 
 from aptv2.errors import InputError
 from aptv2.training import Recipe
-from aptv2.training.checkpoints import AtomicCheckpoints
+from aptv2.training.checkpoints import AtomicCheckpoints, read_position
 from aptv2.training.runs import locked
 from aptv2.training.trainer import train
 
@@ -124,6 +124,53 @@ def test_killed_once(uninterrupted: Path, data: Path, tmp_path: Path) -> None:
     process.communicate(timeout=300)
     assert process.returncode == -signal.SIGKILL
     train(RECIPE.model_copy(update={"workers": 1}), data, run, resume=True)
+    assert_same_bits(weights(uninterrupted), weights(run))
+
+
+# The command line, which is asked to stop when a given sample is asked for.
+TERMINATED = """
+import os, signal, sys
+import torch
+from aptv2.cli.main import app
+from aptv2.training.data.pose import PoseCrops
+
+torch.set_num_threads(1)
+whole, asked = PoseCrops.__getitem__, 0
+
+def sample(samples, key):
+    global asked
+    asked += 1
+    if asked == int(sys.argv[1]):
+        os.kill(os.getpid(), getattr(signal, sys.argv[2]))
+    return whole(samples, key)
+
+PoseCrops.__getitem__ = sample
+app(["train", *sys.argv[3:]])
+"""
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGINT", 130)])
+def test_asked_to_stop(
+    uninterrupted: Path, data: Path, tmp_path: Path, name: str, code: int
+) -> None:
+    """The step is finished and saved, however long ago the last checkpoint was."""
+    recipe, run = tmp_path / "tiny.yaml", tmp_path / "run"
+    recipe.write_text(json.dumps(CONTENT | {"save_minutes": 60}))
+    arguments = [str(recipe), "--data", str(data), "-o", str(run)]
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", TERMINATED, "18", name, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    said = done.stderr.splitlines()[-1]
+    last = run / "0-pose" / "last.ckpt"
+    assert said == f"Stopped by {name}: {last} holds all steps so far; --resume continues."
+    # Samples 1 to 12 are the first epoch's; 18 is in the second step of the next.
+    assert read_position(last) == (1, 2)
+    train(RECIPE.model_copy(update={"save_minutes": 60}), data, run, resume=True)
     assert_same_bits(weights(uninterrupted), weights(run))
 
 
