@@ -4,9 +4,9 @@ Two detections of a frame are one animal where their boxes nearly cover each oth
 largely inside the other and their keypoints agree. What knows no keypoints goes by the boxes.
 
 Two tracks may share a place for a while: one animal passes before another. Where they still do
-after `GLUED_SECONDS` both are on one animal, and the worse track lets go; `GLUED_FRAMES` where the
-frame rate is unknown. Which of two is the worse is for each to say that follows animals: a template
-tracker takes the less confident one, tracking by detection the newer one.
+after `OVERLAPPING_SECONDS`, or `OVERLAPPING_FRAMES` where the frame rate is unknown, both are on
+one animal, and the worse track is released. A template tracker takes the less confident one for
+the worse, tracking by detection the newer one.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from aptv2 import boxes as box_tools
 
 SAME_BOX = 0.7  # overlap (intersection over union) from which two boxes are one animal
 SAME_POSE = 0.6  # keypoint agreement from which two overlapping boxes are one animal
-GLUED_SECONDS = 0.5
-GLUED_FRAMES = 15
+OVERLAPPING_SECONDS = 0.5
+OVERLAPPING_FRAMES = 15
 
 
 def keypoint_agreement(
@@ -83,7 +83,7 @@ def same_box(boxes: np.ndarray) -> np.ndarray:
     return box_tools.iou(boxes, boxes) > SAME_BOX
 
 
-def frames_glued(before: np.ndarray, same: np.ndarray, better: np.ndarray) -> np.ndarray:
+def frames_overlapping(before: np.ndarray, same: np.ndarray, better: np.ndarray) -> np.ndarray:
     """Frames in a row, this one too, that tracks have been on the animal of a better one.
 
     Parameters

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from aptv2.similarity import SAME_BOX, frames_glued, same_animal, same_box
+from aptv2.similarity import SAME_BOX, frames_overlapping, same_animal, same_box
 from aptv2.skeleton import ANIMAL17
 
 SIGMAS = np.asarray(ANIMAL17.sigmas)
@@ -32,5 +32,8 @@ def test_frames_are_counted_in_a_row_and_only_for_the_worse_track() -> None:
     same = np.array([[True, True, False], [True, True, False], [False, False, True]])
     better = np.array([[False, False, False], [True, False, False], [True, True, False]])
     before = np.array([4, 4, 4])
-    assert frames_glued(before, same, better).tolist() == [0, 5, 0]
-    assert frames_glued(np.zeros(0, int), np.zeros((0, 0), bool), np.zeros((0, 0), bool)).size == 0
+    assert frames_overlapping(before, same, better).tolist() == [0, 5, 0]
+    assert (
+        frames_overlapping(np.zeros(0, int), np.zeros((0, 0), bool), np.zeros((0, 0), bool)).size
+        == 0
+    )

@@ -60,7 +60,7 @@ def run(
     path
         The file that it works on, for the sentence where it crashes.
     report
-        Is told of the progress; what it raises ends the process.
+        Takes the progress; what it raises ends the process.
     patience
         Seconds until it is given up; None waits as long as it takes.
 

@@ -68,12 +68,12 @@ def checked(boxes: str) -> str:
     if jitter := _JITTER.fullmatch(boxes):
         size, seed = float(jitter["size"] or _SIZE), int(jitter["seed"] or 0)
         if not 0 < size <= 1:
-            raise InputError(f"--boxes {boxes}: the size is a share of the box, above 0 to 1")
+            raise InputError(f"--boxes {boxes}: the size is a share of the box, above 0 to 1.")
         return f"jitter{size:g}-seed{seed}"
     if not Path(boxes).is_file():
         raise InputError(
             f"--boxes {boxes}: no such file; give annotated, detector, jitter, jitter0.2-seed1 or "
-            "a file of COCO results"
+            "a file of COCO results."
         )
     return boxes
 
@@ -92,9 +92,11 @@ def shared_boxes(folder: Path, fingerprint: str) -> SharedBoxes | None:
         about = orjson.loads((folder / _ABOUT).read_bytes())
         before, seconds, tracking = (about[k] for k in ("fingerprint", "seconds", "tracking"))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{folder / _ABOUT}: cannot be read ({error}); delete {folder}") from None
+        raise InputError(f"{folder / _ABOUT}: cannot be read ({error}); delete {folder}.") from None
     if before != fingerprint:
-        raise InputError(f"{folder}: its boxes are of other data or weights; delete the folder")
+        raise InputError(
+            f"{folder}: its boxes were made from other data or weights; delete the folder."
+        )
     return SharedBoxes(folder / _FILE, seconds, tracking)
 
 

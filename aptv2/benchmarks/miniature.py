@@ -67,7 +67,7 @@ def _is_cut(root: Path, folder: Path) -> bool:
         return False
     before = source.read_text(encoding="utf-8")
     if before != str(root.resolve()):
-        raise InputError(f"{folder}: was cut from {before}; give another results folder, or that")
+        raise InputError(f"{folder}: was cut from {before}; give another results folder, or that.")
     return True
 
 

@@ -41,7 +41,7 @@ class Runner:
         How it is run.
     leases
         How leases of work are taken; the default suits several machines.
-    tell
+    report
         Takes a line of text for each cell.
 
     Raises
@@ -55,9 +55,9 @@ class Runner:
         track: str,
         options: Options,
         leases: LeaseHolder | None = None,
-        tell: Callable[[str], None] = print,
+        report: Callable[[str], None] = print,
     ) -> None:
-        self.track, self.options, self.tell = track, options, tell
+        self.track, self.options, self.report = track, options, report
         self.leases = leases or LeaseHolder()
         _refuse_at_once(options)
         self.store = Store(options.results, options.miniature)
@@ -106,7 +106,7 @@ class Runner:
                     waiting = False
             if all(cell not in results for cell in open_cells):
                 if not waiting:
-                    self.tell(self._waiting(open_cells))
+                    self.report(self._waiting(open_cells))
                 waiting = True
                 time.sleep(poll)
         return [results[cell] for cell in self.cells]
@@ -147,7 +147,7 @@ class Runner:
         except InputError as error:  # a full disk
             result = content | {"cell": cell.id, "status": FAILED, "error": str(error)}
         said = result["error"] or f"AP {100 * (result['scores']['all']['AP'] or 0):.1f}"
-        self.tell(f"{cell.id}: {said}")
+        self.report(f"{cell.id}: {said}")
         return result
 
     def _failure(self, cell: Cell, error: Exception) -> FailedCell:
@@ -157,7 +157,7 @@ class Runner:
             sentence = str(error)
         else:
             sentence = f"unforeseen {type(error).__name__}: {(str(error) or '-').splitlines()[0]}"
-            self.tell(traceback.format_exc())
+            self.report(traceback.format_exc())
         return FailedCell(**self.tester.settings(cell), error=sentence)
 
     def _before(self, cell: Cell) -> dict[str, Any] | None:
@@ -167,7 +167,7 @@ class Runner:
         if result["fingerprints"]["data"] != self.tester.fingerprint:
             raise InputError(
                 f"{self.store.folder}: {cell.id} was tested on other data than "
-                f"{self.tester.data}; give another results folder"
+                f"{self.tester.data}; give another results folder."
             )
         return result
 
@@ -175,13 +175,13 @@ class Runner:
         """Say at once which weights are not there."""
         missing, needed = self.tester.missing(cells)
         if missing and not self.options.train:
-            self.tell(f"Weights missing: {len(missing)} of {needed}: {', '.join(missing)}")
+            self.report(f"Weights missing: {len(missing)} of {needed}: {', '.join(missing)}")
 
     def _check_full_size(self) -> None:
         """Check the trainings that a miniature stands for: batch and schedule, at full size."""
         found = check_track(self.track, Plan(), self.options.recipes)
         steps = sorted(each.steps for each in found.values())
-        self.tell(
+        self.report(
             f"At full size: {len(found)} trainings of {steps[0]} to {steps[-1]} steps fill their "
             "batches and reach their learning rate"
         )
@@ -190,7 +190,7 @@ class Runner:
         plan = self.options.plan
         boxes = checked(plan.boxes)
         if self.track == tracking.NAME and boxes != ANNOTATED:
-            raise InputError("--boxes: tracking has the trackers' boxes; leave it out")
+            raise InputError("--boxes: tracking has the trackers' boxes; leave it out.")
         if not self.options.miniature:
             return Plan(plan.families, plan.shots, plan.seeds, boxes, plan.official)
         here = {family(name) for name in self.tester.species}
@@ -204,7 +204,7 @@ def _refuse_at_once(options: Options) -> None:
     for name in ("data", "ap10k", "weights"):
         folder = getattr(options, name)
         if folder is not None and not folder.is_dir():
-            raise InputError(f"--{name} {folder}: there is no such folder")
+            raise InputError(f"--{name} {folder}: there is no such folder.")
     _check_recipes(options.recipes)
     load_pose_model(DEFAULT, device=options.device, dtype=options.dtype)
 

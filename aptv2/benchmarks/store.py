@@ -51,18 +51,18 @@ class Store:
     def __init__(self, folder: Path, miniature: bool) -> None:
         self.folder = folder
         if folder.exists() and not folder.is_dir():
-            raise InputError(f"{folder}: is a file; give a folder for the results")
+            raise InputError(f"{folder}: is a file; give a folder for the results.")
         there = {path.name for path in folder.iterdir()} if folder.exists() else set()
         visible = {name for name in there if not name.startswith(".")}
         if not visible:
             write_json(folder / _INDEX, {"version": VERSION, "miniature": miniature})
         elif _INDEX not in visible:
-            raise InputError(f"{folder}: holds something else; give a new folder for results")
+            raise InputError(f"{folder}: holds something else; give a new folder for results.")
         if (before := _index(folder)["miniature"]) != miniature:
             holds = "a miniature's" if before else "the whole benchmark's"
             raise InputError(
                 f"{folder}: holds {holds} results; give another folder, or "
-                f"{'add' if before else 'leave out'} --miniature"
+                f"{'add' if before else 'leave out'} --miniature."
             )
 
     def cell(self, cell: Cell) -> Path:
@@ -126,7 +126,9 @@ def is_miniature(results: Path) -> bool:
 def _index(folder: Path) -> dict[str, Any]:
     path = folder / _INDEX
     if not path.is_file():
-        raise InputError(f"{folder}: is no folder of results, it has no {_INDEX}")
+        raise InputError(
+            f"{folder}: is no folder of results, it has no {_INDEX}; give one of aptv2 bench."
+        )
     return _checked(path, ("miniature",))
 
 
@@ -139,21 +141,19 @@ def _checked(path: Path, keys: tuple[str, ...]) -> dict[str, Any]:
         content = orjson.loads(path.read_bytes())
         missing = [key for key in ("version", *keys) if key not in content]
     except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); delete it to do its work again") from (
-            None
-        )
+        raise InputError(f"{path}: cannot be read ({error}); delete it and run again.") from None
     if missing or not isinstance(content, dict):
-        raise InputError(f"{path}: has no {', '.join(missing)}; delete it to do its work again")
+        raise InputError(f"{path}: has no {', '.join(missing)}; delete it and run again.")
     if content["version"] != VERSION:
         raise InputError(
             f"{path}: written by another version ({content['version']}, this one writes {VERSION});"
-            " give another folder"
+            " give another folder."
         )
     return content
 
 
 def read_plan(path: Path) -> Plan:
-    """What a track's cells hang on.
+    """What a track's cells depend on.
 
     Raises
     ------
@@ -170,4 +170,4 @@ def read_plan(path: Path) -> Plan:
             content.get("official", False),
         )
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); delete it and run again") from None
+        raise InputError(f"{path}: cannot be read ({error}); delete it and run again.") from None

@@ -29,11 +29,11 @@ from aptv2.models import load_detector, load_pose_model, load_tracker
 from aptv2.models.networks.lite import EMBEDDED
 from aptv2.models.pose.base import PoseModel
 from aptv2.models.registry import DEFAULT
+from aptv2.resuming import OtherRunError
 from aptv2.species import SPECIES, canonical
 from aptv2.tables import PoseTable
 from aptv2.testing.pose import REPORT, RESULTS, score_pose_model
 from aptv2.testing.reports import PoseReport
-from aptv2.testing.resumable import OtherRunError
 from aptv2.training import runs
 from aptv2.weights.download import file_checksum
 
@@ -205,7 +205,7 @@ class CellTester:
 
         try:
             report = score(resume=True)
-        except OtherRunError:  # what was begun here had other weights or boxes
+        except OtherRunError:  # the folder's run had other weights or boxes
             report = score(resume=False)
         (folder / REPORT).unlink(missing_ok=True)  # result.json holds all of it
         return report
@@ -217,7 +217,7 @@ class CellTester:
             raise InputError(
                 f"{self.data}: {SPLIT} shows {len(SPECIES) - len(lacking)} of APTv2's "
                 f"{len(SPECIES)} species (no {', '.join(lacking[:3])}...): AP over them cannot "
-                "stand beside the paper's; give the whole release, or --miniature"
+                "stand beside the paper's; give the whole release, or --miniature."
             )
 
     # --- weights -----------------------------------------------------------------------------
@@ -232,7 +232,9 @@ class CellTester:
         if not self.options.train:
             files = f"{training.name}{SUFFIXES[0]} (or {', '.join(SUFFIXES[1:])})"
             folder = self.options.weights or "a folder that --weights names"
-            raise InputError(f"no weights: put {files} into {folder}, or add --train")
+            raise InputError(
+                f"--weights: none were found; put {files} into {folder}, or add --train."
+            )
         with self._lease(self.store.weights(training.run)):
             # Another process may have trained them just before.
             there = trained(self.store, training, self.options.miniature)
@@ -252,7 +254,7 @@ class CellTester:
             data = pose_data(data, self.store.folder / "data" / "poses")
         elif training.data == "ap10k":
             if self.options.ap10k is None:
-                raise InputError("zero-shot training needs AP-10K; give its folder with --ap10k")
+                raise InputError("--ap10k: zero-shot training needs AP-10K; give its folder.")
             data = self.options.ap10k
         val = data / "annotations" / f"{SPLIT}_annotations.json"
         if (split := self._official_split(training)) is not None:

@@ -42,7 +42,8 @@ def in_folder(folder: Path, name: str) -> Path | None:
     """
     found = [path for suffix in SUFFIXES if (path := folder / f"{name}{suffix}").is_file()]
     if len(found) > 1:
-        raise InputError(f"{folder}: holds {' and '.join(p.name for p in found)}; keep one of them")
+        names = " and ".join(path.name for path in found)
+        raise InputError(f"{folder}: holds {names}; keep one of them.")
     return found[0] if found else None
 
 

@@ -241,7 +241,7 @@ def _run(track: str, **given: Any) -> None:
     if check:
         _check(track, options)
         return
-    results = Runner(track, options, tell=typer.echo).run()
+    results = Runner(track, options, report=typer.echo).run()
     failed = [result for result in results if result["status"] == "failed"]
     typer.echo(f"{track}: {len(results) - len(failed)} cells done, {len(failed)} failed")
     typer.echo(f"The tables: aptv2 bench report {options.results} -o report")
@@ -280,5 +280,5 @@ def _numbers(text: str) -> tuple[int, ...]:
     except ValueError:
         numbers = ()
     if not numbers or min(numbers) < 1:
-        raise InputError(f"--shots {text}: give whole numbers from 1 on, with commas: 5,10,20")
+        raise InputError(f"--shots {text}: give whole numbers from 1 on, with commas: 5,10,20.")
     return tuple(sorted(set(numbers)))

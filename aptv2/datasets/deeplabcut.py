@@ -26,7 +26,7 @@ from typing import NamedTuple
 import numpy as np
 
 from aptv2.datasets.coco import is_animal17, tidy_keypoint
-from aptv2.datasets.deeplabcut_project import film_of, label_files, limbs_of
+from aptv2.datasets.deeplabcut_project import label_files, limbs_of, video_of
 from aptv2.datasets.hdf5 import is_hdf5
 from aptv2.datasets.names import animal_names, fault_of, is_file, track_numbers
 from aptv2.datasets.pandas_hdf5 import read_pandas
@@ -129,7 +129,7 @@ def _names(files: Sequence[_Labels]) -> dict[int, str]:
 def _frames(files: Sequence[_Labels]) -> tuple[Frames, Path | None]:
     names = [name for file in files for name in file.images]
     if names and all(re.fullmatch(r"[0-9]{1,9}", name) for name in names):
-        return Frames.make(clips=np.ones(len(names)), indices=list(map(int, names))), film_of(
+        return Frames.make(clips=np.ones(len(names)), indices=list(map(int, names))), video_of(
             files[0].path
         )
     folders = [name.rpartition("/")[0] for name in names]

@@ -99,7 +99,7 @@ def limbs_of(root: Path | None, names: Sequence[str]) -> tuple[tuple[int, int], 
     )
 
 
-def film_of(path: Path) -> Path | None:
+def video_of(path: Path) -> Path | None:
     """The video beside predictions, whose name begins theirs and may itself hold "DLC"."""
     stems = [path.name[: match.start()] for match in re.finditer("DLC", path.name)]
     videos = {

@@ -31,7 +31,7 @@ class Outcome:
     Parameters
     ----------
     sentence
-        What to tell the user.
+        Text for the user.
     code
         Exit code of a command that did only this: 0 done, 2 bad input, 3 the video broke off,
         128 and the signal's number where one stopped it (130 Ctrl-C), 1 an error of ours.
@@ -119,10 +119,13 @@ def _expand(sources: Sequence[str | Path]) -> tuple[list[Path], list[Outcome]]:
     return expand_sources(found), failures
 
 
-def _track_again(options: dict[str, Any], resume: bool, job: Job, begun: bool) -> Outcome:
-    """Track on a worker; what a dead one began is resumed. Its warnings are part of the outcome."""
+def _track_again(options: dict[str, Any], resume: bool, job: Job, retry: bool) -> Outcome:
+    """Track on a worker; the work of a dead one is resumed.
+
+    Its warnings are part of the outcome.
+    """
     with warnings.catch_warnings(record=True) as warned:
-        outcome = _track(job, {**options, "resume": resume or begun, "progress": False})
+        outcome = _track(job, {**options, "resume": resume or retry, "progress": False})
     about = [str(w.message) for w in warned if str(w.message).startswith(f"{job[0]}: ")]
     return replace(outcome, sentence=" ".join([outcome.sentence, *about]))
 

@@ -1,4 +1,4 @@
-"""What an unfinished run has done, kept on disk so that a later one goes on from there."""
+"""The results of an unfinished run, kept on disk so that a later run resumes from them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from aptv2.files import atomic_write
 from aptv2.inference.output import Output
 from aptv2.locks import LOCK_FILES, held
 from aptv2.models.protocols import State
+from aptv2.resuming import check_same_settings
 
 _VERSION = 2
 
@@ -40,7 +41,7 @@ def held_results(output: Output) -> Iterator[None]:
 class Checkpoint:
     """A folder beside the results with the rows found so far and the state of the run.
 
-    Rows are only ever added, in parts; the state is written last and in one step, and says which
+    Rows are only ever appended, in parts; the state is written last and in one step, and says which
     parts belong to it. So the folder is whole at any moment.
 
     Parameters
@@ -48,7 +49,7 @@ class Checkpoint:
     folder
         The folder. What it holds stays until :meth:`load` or :meth:`clear`.
     settings
-        What has to be the same when a run goes on, by the name that the user knows it by.
+        Settings that a resumed run must share, by the name that the user knows.
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
@@ -57,11 +58,11 @@ class Checkpoint:
 
     @property
     def exists(self) -> bool:
-        """Whether there is something to go on from."""
+        """Whether there is something to resume from."""
         return self._state_file.is_file()
 
     def save(self, state: Mapping[str, np.ndarray], rows: Mapping[str, np.ndarray]) -> None:
-        """Add rows and replace the state.
+        """Append rows and replace the state.
 
         Raises
         ------
@@ -86,7 +87,7 @@ class Checkpoint:
             header = json.loads(str(state.pop("header")))
             if header["version"] != _VERSION:
                 raise ValueError("it was written by another version")
-            self._check(header["settings"])
+            check_same_settings(self.folder, header["settings"], self.settings)
             self._parts = int(header["parts"])
             return state, [_read(self._part_file(number)) for number in range(self._parts)]
         except InputError:
@@ -127,15 +128,6 @@ class Checkpoint:
                 self.folder.rmdir()
         except OSError as error:
             raise InputError(f"{self.folder}: cannot be removed: {error.strerror}.") from error
-
-    def _check(self, begun: Mapping[str, str]) -> None:
-        for name, value in self.settings.items():
-            if begun.get(name) != value:
-                raise InputError(
-                    f"{self.folder}: the run was started with {name} "
-                    f"{begun.get(name)}, not {value}; "
-                    "resume it with the same, or start again without --resume."
-                )
 
     @property
     def _state_file(self) -> Path:

@@ -21,20 +21,20 @@ def on_ray(
     jobs: Sequence[Job],
     lost: Callable[[Job, int], Result],
 ) -> Iterator[Result]:
-    """Do jobs on a Ray cluster and yield what comes of each, in the order in which they finish.
+    """Do jobs on a Ray cluster and yield the result of each, in the order in which they finish.
 
-    The cluster is the one that `RAY_ADDRESS` names or that runs on this machine, else one of this
-    machine alone. There is one actor for each GPU, or for each machine where the cluster has none.
+    The cluster is the one that `RAY_ADDRESS` names or that runs on this machine, else one of only
+    this machine. There is one actor for each GPU, or for each machine where the cluster has none.
     All machines must see the same files.
 
     Parameters
     ----------
     work
-        Does a job; its second argument says whether a dead worker may have begun it.
+        Does a job; its second argument says whether a dead worker may have started it.
     jobs
-        What there is to do.
+        The jobs.
     lost
-        What to say of a job after so many workers died of it.
+        Result of a job that killed as many workers as the number given.
 
     Raises
     ------
@@ -42,28 +42,28 @@ def on_ray(
         Where Ray is not installed or its cluster cannot be reached.
     """
     ray = _connected()
-    places = _places(ray)[: len(jobs)]
+    devices = _devices(ray)[: len(jobs)]
     start = ray.remote(_Worker).options
-    idle = deque((start(**place).remote(), place) for place in places)
+    idle = deque((start(**resources).remote(), resources) for resources in devices)
     busy: dict[Any, tuple[Any, dict[str, Any], Job, int]] = {}
     waiting = deque((job, 1) for job in jobs)
     try:
         while waiting or busy:
             while waiting and idle:
-                (actor, place), (job, attempt) = idle.popleft(), waiting.popleft()
-                busy[actor.run.remote(work, job, attempt > 1)] = actor, place, job, attempt
+                (actor, resources), (job, attempt) = idle.popleft(), waiting.popleft()
+                busy[actor.run.remote(work, job, attempt > 1)] = actor, resources, job, attempt
             (ready,), _ = ray.wait(list(busy))
-            actor, place, job, attempt = busy.pop(ready)
+            actor, resources, job, attempt = busy.pop(ready)
             try:
                 result = ray.get(ready)
             except ray.exceptions.RayActorError:
-                actor = start(**place).remote()
+                actor = start(**resources).remote()
                 if attempt < ATTEMPTS:
                     waiting.append((job, attempt + 1))
-                    idle.append((actor, place))
+                    idle.append((actor, resources))
                     continue
                 result = lost(job, attempt)
-            idle.append((actor, place))
+            idle.append((actor, resources))
             yield result
     finally:
         for actor in [*(each[0] for each in idle), *(each[0] for each in busy.values())]:
@@ -77,8 +77,8 @@ class _Worker:
         # The first job brings torch with it, so this comes before.
         set_environment()
 
-    def run(self, work: Callable[[Job, bool], Result], job: Job, begun: bool) -> Result:
-        return work(job, begun)
+    def run(self, work: Callable[[Job, bool], Result], job: Job, retry: bool) -> Result:
+        return work(job, retry)
 
 
 def _connected() -> Any:
@@ -88,25 +88,25 @@ def _connected() -> Any:
     try:
         import ray
     except ImportError:
-        raise InputError("--engine ray needs Ray: pip install 'aptv2[ray]'") from None
+        raise InputError("--engine ray needs Ray: pip install 'aptv2[ray]'.") from None
     if not ray.is_initialized():
         try:
             ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-            place = os.environ.get("RAY_ADDRESS", "this machine")
+            cluster = os.environ.get("RAY_ADDRESS", "this machine")
             reason = str(error).splitlines()[0]
-            raise InputError(f"Ray's cluster ({place}) cannot be reached: {reason}") from None
+            raise InputError(f"Ray's cluster ({cluster}) cannot be reached: {reason}.") from None
     return ray
 
 
-def _places(ray: Any) -> list[dict[str, Any]]:
+def _devices(ray: Any) -> list[dict[str, Any]]:
     """What an actor of each device asks for: a GPU, or a machine's cores where there is no GPU."""
     gpus = int(ray.cluster_resources().get("GPU", 0))
     if gpus:
         return [{"num_gpus": 1}] * gpus
     nodes = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
     if not nodes:
-        raise InputError("Ray's cluster has neither a GPU nor a processor for --engine ray")
+        raise InputError("Ray's cluster has neither a GPU nor a processor for --engine ray.")
     prefer = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
     return [
         {

@@ -1,4 +1,4 @@
-"""Animals of a video without being told where they are: detect, read the pose, associate."""
+"""Animals of a video without boxes of the user: detect, read the pose, associate."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from aptv2.tracking.interfaces import (
 class AnimalFinder:
     """Detects animals in every frame and gives each a number that it keeps.
 
-    Poses come before the association, which compares them. The animals of a frame are told when
-    it is certain which of its detections last, a few frames later; so an animal is there from
-    its very first frame.
+    Poses come before the association, which compares them. The animals of a frame are
+    returned a few frames later, when it is certain which of its detections last; so an animal is
+    there from its very first frame.
 
     Parameters
     ----------
@@ -51,12 +51,12 @@ class AnimalFinder:
         for image, found in zip(images, self.detector.detect_batch(images), strict=True):
             self._waiting.append(self._read(image, *found))
         late = self.associator.birth_frames - 1
-        return [self._tell() for _ in range(len(self._waiting) - late)]
+        return [self._pop() for _ in range(len(self._waiting) - late)]
 
     def finish(self) -> list[Animals]:
         """The animals of the last frames."""
         self.associator.finish()
-        return [self._tell() for _ in range(len(self._waiting))]
+        return [self._pop() for _ in range(len(self._waiting))]
 
     def state(self) -> State:
         """Everything that the next step depends on, as arrays."""
@@ -78,7 +78,7 @@ class AnimalFinder:
         keypoints = find_keypoints(self.pose, image, boxes, self.flip_test)
         return Animals(self.associator.step(boxes, scores, keypoints), boxes, scores, keypoints)
 
-    def _tell(self) -> Animals:
+    def _pop(self) -> Animals:
         keys, *rest = self._waiting.popleft()
         tracks = self.associator.numbers(keys)
         return Animals(*(values[tracks > 0] for values in (tracks, *rest)))

@@ -9,7 +9,7 @@ import numpy as np
 from aptv2.inference.boxes_file import FirstBoxes
 from aptv2.models.protocols import PoseNetwork, State, Tracker
 from aptv2.models.trackers.base import LOST
-from aptv2.similarity import GLUED_SECONDS, frames_glued, same_animal
+from aptv2.similarity import OVERLAPPING_SECONDS, frames_overlapping, same_animal
 from aptv2.tracking.interfaces import (
     Animals,
     find_keypoints,
@@ -19,7 +19,7 @@ from aptv2.tracking.interfaces import (
 
 
 class AnimalFollower:
-    """Follows the animals that it is told of, and no others.
+    """Follows the animals of the first boxes, and no others.
 
     Parameters
     ----------
@@ -44,27 +44,26 @@ class AnimalFollower:
         self.tracker, self.pose = tracker, pose
         self.first, self.fps, self.flip_test = first, fps, flip_test
         self._frame = -1  # number of the last frame; damaged ones are missing
-        self._glued = np.zeros(
-            0, np.int64
-        )  # frames that each animal spent on a better-scored one's animal
+        # Frames that each animal spent on a better-scored one's animal.
+        self._overlapping = np.zeros(0, np.int64)
 
     def step(self, images: Sequence[np.ndarray], numbers: Sequence[int]) -> list[Animals]:
         """Take the next frames; see :class:`aptv2.tracking.interfaces.AnimalReader`."""
         return [self._read(image, at) for image, at in zip(images, numbers, strict=True)]
 
     def finish(self) -> list[Animals]:
-        """Nothing: no frame is owed."""
+        """Nothing: no frame is pending."""
         return []
 
     def state(self) -> State:
         """Everything that the next step depends on, as arrays."""
-        state: State = {"frame": np.array(self._frame), "glued": self._glued}
-        return state | (prefixed(self.tracker.state(), "tracker") if len(self._glued) else {})
+        state: State = {"frame": np.array(self._frame), "overlapping": self._overlapping}
+        return state | (prefixed(self.tracker.state(), "tracker") if len(self._overlapping) else {})
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Continue from what :meth:`state` gave."""
-        self._frame, self._glued = int(state["frame"]), state["glued"]
-        if len(self._glued):
+        self._frame, self._overlapping = int(state["frame"]), state["overlapping"]
+        if len(self._overlapping):
             self.tracker.restore(part(state, "tracker"))
 
     def _read(self, image: np.ndarray, number: int) -> Animals:
@@ -85,7 +84,7 @@ class AnimalFollower:
     def _follow(self, image: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Boxes and scores of the animals that have appeared, in the order of `first`."""
         boxes, scores = np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
-        known = len(self._glued)
+        known = len(self._overlapping)
         if known:
             boxes, scores = self.tracker.step(image)
         # In the place of a damaged frame comes the next.
@@ -93,7 +92,7 @@ class AnimalFollower:
         new = self.first.boxes[due]
         if len(new):
             (self.tracker.add if known else self.tracker.start)(image, new)
-            self._glued = np.append(self._glued, np.zeros(len(new), np.int64))
+            self._overlapping = np.append(self._overlapping, np.zeros(len(new), np.int64))
         return np.concatenate([boxes, new]), np.append(scores, np.ones(len(new), np.float32))
 
     def _share_a_place(
@@ -105,7 +104,9 @@ class AnimalFollower:
         """
         skeleton = (self.pose or self.tracker).skeleton
         same = same_animal(boxes, keypoints, np.asarray(skeleton.sigmas))
-        glued = frames_glued(self._glued[seen], same, better=scores[:, None] < scores[None])
-        self._glued = np.zeros_like(self._glued)
-        self._glued[seen] = glued
-        return glued > GLUED_SECONDS * self.fps
+        overlapping = frames_overlapping(
+            self._overlapping[seen], same, better=scores[:, None] < scores[None]
+        )
+        self._overlapping = np.zeros_like(self._overlapping)
+        self._overlapping[seen] = overlapping
+        return overlapping > OVERLAPPING_SECONDS * self.fps

@@ -87,7 +87,7 @@ def track_video(
         Names of networks, or networks. The detector works without `boxes`, the tracker with it.
         The pose "fused" is read by a tracker `vitposetrack_*` on the way, in one pass for both.
     tracker_weights, pose_weights
-        Weights files for the names; None for those that are here already.
+        Weights files for the names; None for the weights found locally.
     flip_test
         Average poses over mirrored crops: slower, a little more accurate.
     smooth
@@ -101,13 +101,12 @@ def track_video(
     device
         Where the networks run, as torch names it; None takes a GPU where there is one.
     dtype
-        Number type of the networks; "auto" takes bfloat16 where the processor has it.
+        dtype of the networks; "auto" takes bfloat16 where the processor has it.
     progress
         Show a progress bar; or a function of the frames done and their number, which may be None.
         Where it raises :class:`aptv2.inference.progress.Stop`, the run ends as on Ctrl-C.
     resume
-        Go on where an interrupted run with the same output stopped. A video that is done already
-        is not done again.
+        Resume an interrupted run with the same output. A finished video is not tracked again.
 
     Returns
     -------
@@ -122,8 +121,8 @@ def track_video(
         Where the video breaks off; the frames before were written to `output`, and are its
         `table`.
     KeyboardInterrupt
-        On Ctrl-C, SIGTERM or SIGHUP; the frames before were written to `output`, and `resume` goes
-        on.
+        On Ctrl-C, SIGTERM or SIGHUP; the frames before were written to `output`, and `resume`
+        continues from them.
 
     Examples
     --------

@@ -38,7 +38,7 @@ class Results:
     smooth
         Whether keypoints and boxes go through the One Euro filter.
     settings
-        What a run that goes on must have in common with the one that began, by name.
+        Settings that a resumed run must share, by name.
     """
 
     def __init__(

@@ -162,12 +162,12 @@ def fill(network: nn.Module, checkpoint: Checkpoint) -> None:
     if checkpoint.is_backbone:
         raise InputError(
             f"{checkpoint.path}: holds the backbone of {spec.title} without a pose "
-            "head: training can start from it, but it finds no keypoints"
+            "head: training can start from it, but it finds no keypoints."
         )
     if checkpoint.keypoints != wanted:
         raise InputError(
             f"{checkpoint.path}: predicts {checkpoint.keypoints} keypoints, this network {wanted}; "
-            "take weights for the same keypoints"
+            "take weights for the same keypoints."
         )
     load_weights(network, _with_counters(checkpoint.tensors, network), checkpoint.path)
 
@@ -201,11 +201,12 @@ def expect(checkpoint: Checkpoint, name: str) -> None:
     if "tracking" in wanted.tasks and "tracking" not in found.tasks:
         raise InputError(
             f"{checkpoint.path}: holds {found.title}, which follows no animal; give a tracker's "
-            "weights"
+            "weights."
         )
     if found != wanted:
         raise InputError(
-            f"{checkpoint.path}: holds {found.title}, not {wanted.title}; load it as '{found.name}'"
+            f"{checkpoint.path}: holds {found.title}, not {wanted.title}; load it as "
+            f"'{found.name}'."
         )
 
 

@@ -39,7 +39,7 @@ def checked_device(device: str | torch.device | None) -> torch.device:
         found = torch.device(device) if device is not None else best_device()
         torch.empty(0, device=found)
     except (RuntimeError, AssertionError):
-        raise InputError(f"device '{device}': torch finds none here; try cpu or cuda") from None
+        raise InputError(f"device '{device}': torch finds none here; try cpu or cuda.") from None
     return found
 
 

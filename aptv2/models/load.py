@@ -65,12 +65,14 @@ def load_pose_model(
     file = name if weights is None else weights
     if Path(file).suffix == ".onnx":
         if compile or expert:
-            raise InputError(f"{file}: an ONNX file is used as it is; leave out compile and expert")
+            raise InputError(
+                f"{file}: an ONNX file is used as it is; leave out compile and expert."
+            )
         return _onnx_model(file, None if weights is None else name, device, dtype)
     name, weights = _named(name, weights)
     spec = registry.spec(name, "pose")
     if expert and spec.tasks != ("pose",):
-        raise InputError(f"{name} has no experts; leave out '{expert}'")
+        raise InputError(f"{name} has no experts; leave out '{expert}'.")
     model = _network(spec, "pose", weights, device, dtype, expert).pose_model().eval()
     if compile:
         model.compile()
@@ -127,7 +129,7 @@ def load_tracker(
     spec = registry.spec(name, "tracking")
     if pose and not spec.fused:
         known = ", ".join(each.name for each in registry.specs().values() if each.fused)
-        raise InputError(f"{name} follows animals and reads no poses on the way; {known} do")
+        raise InputError(f"{name} follows animals and reads no poses on the way; {known} do.")
     return _network(spec, "tracking", weights, device, dtype).tracker(pose)
 
 
@@ -200,8 +202,9 @@ def _onnx_model(
     if name is not None:
         registry.spec(name, "pose")
     if checked_dtype(dtype, torch.device("cpu")) is torch.bfloat16 and dtype != "auto":
-        raise InputError(f"{path}: an ONNX file computes in float32; give that or 'auto'")
+        raise InputError(f"{path}: an ONNX file computes in float32; give that or 'auto'.")
     model = OnnxPose(path, None if device is None else checked_device(device))
     if name not in (None, model.network):
-        raise InputError(f"{path}: holds {model.network}, not {name}; load it as '{model.network}'")
+        held = model.network
+        raise InputError(f"{path}: holds {held}, not {name}; load it as '{held}'.")
     return model

@@ -88,7 +88,7 @@ def export_onnx(model: PoseModel, network: str, path: str | Path) -> float:
     """
     path = Path(path)
     if path.suffix != ".onnx":
-        raise InputError(f"{path}: an ONNX file is called NAME.onnx")
+        raise InputError(f"{path}: an ONNX file is called NAME.onnx.")
     for package in ("onnx", "onnxscript", "onnxruntime"):
         require(package)
     metadata = Metadata(
@@ -120,7 +120,7 @@ def export_onnx(model: PoseModel, network: str, path: str | Path) -> float:
         if not difference <= BOUND:  # nor undefined
             raise InputError(
                 f"{path}: not written, ONNX Runtime's heatmaps differ from torch's by "
-                f"{difference:.1e} of their standard deviation (at most {BOUND:.0e} is allowed)"
+                f"{difference:.1e} of their standard deviation (at most {BOUND:.0e} is allowed)."
             )
         for data in Path(folder).glob("*.data"):
             data.replace(path.parent / data.name)
@@ -141,7 +141,7 @@ def _difference(model: PoseModel, exported: OnnxPose) -> float:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without what the exporter tells its own developers."""
+    """Silence the messages that the exporter has for its own developers."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -208,7 +208,7 @@ def build(
     """
     wanted = spec(name)
     if drop_path is not None and wanted.drop_path is None:
-        raise InputError(f"{name} has no drop path; leave it out")
+        raise InputError(f"{name} has no drop path; leave it out.")
     network = wanted.build(
         skeleton=skeleton,
         input_size=input_size or wanted.input_size,

@@ -31,14 +31,11 @@ from aptv2.errors import InputError
 from aptv2.files import atomic_write
 from aptv2.inference.progress import progress_bar
 from aptv2.models.pose.base import PoseModel
+from aptv2.resuming import check_same_settings
 from aptv2.tables import PoseTable
 from aptv2.testing.predict import predict_poses
 
 _ANIMALS = 128  # in a chunk, until the clip that it began is through
-
-
-class OtherRunError(InputError):
-    """The run in the folder was started with other weights, data or settings."""
 
 
 def predict_in_chunks(
@@ -148,17 +145,12 @@ def _open(folder: Path, settings: dict[str, Any], resume: bool) -> None:
     about = folder / "settings.json"
     if resume and about.is_file():
         try:
-            started = json.loads(about.read_bytes())
-        except (OSError, ValueError) as error:
+            started = dict(json.loads(about.read_bytes()))
+        except (OSError, ValueError, TypeError) as error:
             raise InputError(
                 f"{folder}: cannot be resumed from ({error}); run again without --resume."
             ) from None
-        for name, value in settings.items():
-            if started.get(name) != value:
-                raise OtherRunError(
-                    f"{folder}: the run was started with other {name}; resume it with the same, or "
-                    "start anew without --resume."
-                )
+        check_same_settings(folder, started, settings, quoted=False)
         return
     try:
         if folder.is_dir():

@@ -15,7 +15,12 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from aptv2 import boxes as box_tools
-from aptv2.similarity import GLUED_SECONDS, frames_glued, keypoint_agreement, same_animal
+from aptv2.similarity import (
+    OVERLAPPING_SECONDS,
+    frames_overlapping,
+    keypoint_agreement,
+    same_animal,
+)
 from aptv2.skeleton import ANIMAL17, Skeleton
 from aptv2.tracking.motion import BoxMotion, cut_edges
 
@@ -79,10 +84,9 @@ class Associator:
         self._number = np.zeros(0, np.int64)  # 0 until the animal is confirmed
         self._hits = np.zeros(0, np.int64)
         self._missed = np.zeros(0, np.int64)  # frames since the animal was last seen
-        self._unproven = np.zeros(
-            0, np.int64
-        )  # frames since the score or the keypoints were evidence
-        self._glued = np.zeros(0, np.int64)  # frames on the same animal as an older track
+        # Frames since the score or the keypoints were evidence.
+        self._unproven = np.zeros(0, np.int64)
+        self._overlapping = np.zeros(0, np.int64)  # frames on the same animal as an older track
         self._frames = 0
         self._next_key = 0
         self._count = 0  # animals so far
@@ -119,7 +123,7 @@ class Associator:
         _match(owner, similarity, confirmed & recent, doubtful)
         _match(owner, similarity, ~confirmed, starting)
         same = same_animal(boxes, keypoints, self.sigmas)
-        self._let_go_of_glued(owner, same)
+        self._let_go_of_overlapping(owner, same)
         self._update(owner, boxes, keypoints)
         self._unproven += 1
         self._unproven[owner[evident & (owner >= 0)]] = 0
@@ -186,15 +190,15 @@ class Associator:
         similarity = np.where(np.isnan(agreement), overlap, mixed)
         return np.where(overlap >= MINIMUM_OVERLAP, similarity, 0)
 
-    def _let_go_of_glued(self, owner: np.ndarray, same: np.ndarray) -> None:
+    def _let_go_of_overlapping(self, owner: np.ndarray, same: np.ndarray) -> None:
         """Take its detection from a track that has been on an older track's animal for long."""
         found = np.flatnonzero(owner >= 0)
         tracks = owner[found]
         older = self._key[tracks][:, None] > self._key[tracks][None]
-        self._glued[tracks] = frames_glued(
-            self._glued[tracks], same[np.ix_(found, found)], better=older
+        self._overlapping[tracks] = frames_overlapping(
+            self._overlapping[tracks], same[np.ix_(found, found)], better=older
         )
-        owner[found[self._glued[tracks] * self.seconds > GLUED_SECONDS]] = -1
+        owner[found[self._overlapping[tracks] * self.seconds > OVERLAPPING_SECONDS]] = -1
 
     def _update(self, owner: np.ndarray, boxes: np.ndarray, keypoints: np.ndarray) -> None:
         found = owner >= 0
@@ -213,7 +217,7 @@ class Associator:
         self._keypoints = np.concatenate([self._keypoints, keypoints[None]])
         self._key = np.append(self._key, self._next_key)
         self._hits = np.append(self._hits, 1)
-        for name in ("_number", "_missed", "_unproven", "_glued"):
+        for name in ("_number", "_missed", "_unproven", "_overlapping"):
             setattr(self, name, np.append(getattr(self, name), 0))
         self._next_key += 1
         return self._next_key - 1
@@ -260,7 +264,7 @@ class Associator:
         self._keypoints[:, :, :2] += (self._motion.centres - before)[:, None]
 
 
-_TRACK_FIELDS = ("_keypoints", "_key", "_number", "_hits", "_missed", "_unproven", "_glued")
+_TRACK_FIELDS = ("_keypoints", "_key", "_number", "_hits", "_missed", "_unproven", "_overlapping")
 _MOTION_FIELDS = ("edges", "speeds", "variances")
 
 

@@ -44,7 +44,7 @@ def _check_init(spec: NetworkSpec, init: str) -> None:
         known = [each.name for each in registry.specs().values() if init in each.initial]
         raise InputError(
             f"init: there are no embedded weights of {spec.name}, only of {' and '.join(known)}; "
-            f"take {', '.join(PUBLISHED)}, {RANDOM} or a weights file"
+            f"take {', '.join(PUBLISHED)}, {RANDOM} or a weights file."
         )
     known = [*spec.initial] or [RANDOM, "a weights file"]
     raise InputError(

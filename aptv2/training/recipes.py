@@ -252,7 +252,7 @@ def check_recipe(content: Any, path: Path | str) -> Recipe:
 def _apply(content: dict[str, Any], override: str) -> None:
     dotted, separator, text = override.partition("=")
     if not separator or not dotted:
-        raise InputError(f"override '{override}': write it as key=value, e.g. seed=2")
+        raise InputError(f"override '{override}': write it as key=value, e.g. seed=2.")
     *parents, last = dotted.split(".")
     place: Any = content
     value = parse_yaml(text, f"override '{override[:80]}'")
@@ -264,7 +264,7 @@ def _apply(content: dict[str, Any], override: str) -> None:
         else:
             place[last] = value
     except (IndexError, ValueError, TypeError, AttributeError):
-        raise InputError(f"override '{override}': no such place in the recipe") from None
+        raise InputError(f"override '{override}': no such place in the recipe.") from None
 
 
 def _explain(error: ValidationError) -> str:

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from aptv2.errors import InputError
 from aptv2.files import atomic_write
 from aptv2.locks import LOCK_FILES, held
+from aptv2.resuming import check_same_settings
 from aptv2.tables import PoseTable
 from aptv2.training.recipes import Recipe
 
@@ -53,7 +54,7 @@ class Run(BaseModel):
 def describe(
     recipe: Recipe, data: Path, fingerprints: dict[str, str], devices: int, nodes: int
 ) -> Run:
-    """A run that is about to begin."""
+    """A run that is about to start."""
     return Run(
         recipe=recipe,
         data=data.resolve(),
@@ -77,20 +78,23 @@ def read_run(folder: Path) -> Run:
     try:
         return Run.model_validate_json(path.read_bytes())
     except OSError:
-        raise InputError(f"{folder}: is no folder of a run, it has no {RUN_FILE}") from None
+        raise InputError(
+            f"{folder}: is no folder of a run, it has no {RUN_FILE}; give an output folder of "
+            "aptv2 train."
+        ) from None
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(str(part) for part in problem["loc"])
-        raise InputError(f"{path}: {where}: {problem['msg'].lower()}") from None
+        raise InputError(f"{path}: {where}: {problem['msg'].lower()}; restore the file.") from None
 
 
-def claim(folder: Path, run: Run, resume: bool) -> None:
-    """Write what the run is made of, or check that it is the same run that goes on.
+def start_or_resume(folder: Path, run: Run, resume: bool) -> None:
+    """Write what the run is made of, or check that it is the run to be resumed.
 
     Raises
     ------
     InputError
-        Where the folder holds a run of another recipe or of other data.
+        Where the folder holds a run of other data; an OtherRunError where of another recipe.
     """
     if not (resume and (folder / RUN_FILE).is_file()):
         with atomic_write(folder / RUN_FILE) as temporary:
@@ -98,13 +102,7 @@ def claim(folder: Path, run: Run, resume: bool) -> None:
             temporary.write_text(content, encoding="utf-8")
         return
     before = read_run(folder)
-    old, new = (_flat(each.recipe.model_dump(mode="json")) for each in (before, run))
-    for key in old | new:
-        if old.get(key) != new.get(key) and not key.endswith(_MAY_CHANGE):
-            raise InputError(
-                f"{folder}: its checkpoints are of another recipe, with {key}={old.get(key)}, not "
-                f"{new.get(key)}; give another folder, or the same recipe"
-            )
+    check_same_settings(folder, _settings(before), _settings(run))
     check_same_data(before, run)
 
 
@@ -120,7 +118,7 @@ def check_same_data(before: Run, now: Run) -> None:
         if now.fingerprints.get(key) != fingerprint:
             raise InputError(
                 f"{now.data}: data.{key} is not what the run was trained on; train anew into "
-                "another folder"
+                "another folder."
             )
 
 
@@ -160,12 +158,18 @@ def fingerprint(table: PoseTable) -> str:
     if missing:
         raise InputError(
             f"{root}: {len(missing)} of the {len(names)} images that the annotations name are not "
-            f"there, e.g. {missing[0]}; give the folder that holds them"
+            f"there, e.g. {missing[0]}; give the folder that holds them."
         )
     digest = hashlib.sha256(orjson.dumps([names, sizes]))
     for array in (table.frame, table.boxes, table.keypoints, table.species, table.tracks):
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
+
+
+def _settings(run: Run) -> dict[str, Any]:
+    """Settings of a recipe that a resumed run must share, with dotted names."""
+    flat = _flat(run.recipe.model_dump(mode="json"))
+    return {name: value for name, value in flat.items() if not name.endswith(_MAY_CHANGE)}
 
 
 def _flat(content: Any, prefix: str = "") -> dict[str, Any]:
@@ -181,7 +185,7 @@ def _flat(content: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Of Python and of the packages that numbers hang on."""
+    """Of Python and of the packages that numbers depend on."""
     return {"python": sys.version.split()[0], **{name: version(name) for name in _PACKAGES}}
 
 

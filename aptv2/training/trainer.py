@@ -38,7 +38,7 @@ from aptv2.training.networks import build_network, pose_size
 from aptv2.training.progress import StageProgress
 from aptv2.training.recipes import Recipe, Stage
 from aptv2.training.report import write_report
-from aptv2.training.runs import BEST, Run, check_same_data, claim, describe, locked
+from aptv2.training.runs import BEST, Run, check_same_data, describe, locked, start_or_resume
 from aptv2.training.validation import Validation
 from aptv2.weights import write_weights
 
@@ -108,14 +108,14 @@ def train(
         unfinished = [
             number for number, folder in enumerate(folders) if not _finished(folder).exists()
         ]
-        # Every stage's data is opened now: what is missing is told before hours of training.
+        # Every stage's data is opened now: what is missing is reported before hours of training.
         prints = sources.fingerprints()
         stages = {number: stage_data(recipe, number, sources, place) for number in unfinished}
         run = describe(recipe, data, prints, devices, nodes)
         if repeats is not None:
             check_same_data(repeats, run)
         if place.rank == 0:
-            claim(output, run, resume)
+            start_or_resume(output, run, resume)
         for number, folder in enumerate(folders):
             if number in stages:
                 job = _Job(run, recipe.stages[number], stages[number], folder, place, progress)

@@ -42,7 +42,7 @@ def predict_shared(
 
 
 def score_subsets(truth: PoseTable, found: PoseTable) -> dict[str, float]:
-    """AP of all animals and, where the data tells them apart, of the easy and the hard ones.
+    """AP of all animals and, where the data distinguishes them, of the easy and the hard ones.
 
     Scored as the paper does: keypoint scores count, and near-duplicates are dropped.
     """

@@ -162,13 +162,13 @@ def _expand(argument: str | Path) -> list[Path]:
     if kind == "folder":
         found = _expand_folder(path)
         if not found:
-            raise InputError(f"{path}: holds neither video files nor images")
+            raise InputError(f"{path}: holds neither video files nor images.")
         return found
     if not re.search(r"[*?\[]", str(argument)):
-        raise InputError(f"{path}: no such file or folder")
+        raise InputError(f"{path}: no such file or folder.")
     found = _expand_pattern(path)
     if not found:
-        raise InputError(f"{path}: no video file or folder of images matches this pattern")
+        raise InputError(f"{path}: no video file or folder of images matches this pattern.")
     return found
 
 
@@ -196,7 +196,7 @@ def _expand_folder(folder: Path) -> list[Path]:
     if images and videos:
         raise InputError(
             f"{folder}: holds both images ({images[0].name}) and videos ({videos[0].name}); give "
-            "the video files by name or move the images to a folder of their own"
+            "the video files by name or move the images to a folder of their own."
         )
     return [folder] if images else videos
 

@@ -55,7 +55,7 @@ def read_tensors(
     except InputError as error:
         raise type(error)(f"{path}: {error}") from None
     except RuntimeError:  # torch's, where tensors that belong together cannot be joined
-        raise InputError(f"{path}: damaged: shapes of its tensors contradict each other") from None
+        raise InputError(f"{path}: damaged: shapes of its tensors contradict each other.") from None
 
 
 def _renamed(
@@ -63,7 +63,7 @@ def _renamed(
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
     tensors, origin = _project(without_copies(tensors), own="network" in metadata)
     if expert and not has_experts(tensors) and metadata.get("expert") != expert:
-        raise InputError(f"no ViTPose++: there are no experts to choose '{expert}' from")
+        raise InputError(f"no ViTPose++: there are no experts to choose '{expert}' from.")
     if expert and expert != "coco" and origin == "Hugging Face":
         warnings.warn(
             f"{path} has a head for COCO's human keypoints alone, so the keypoints of expert "
@@ -120,7 +120,7 @@ def without_copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     }
     owners = {name.split(".")[0] for name in plain}
     if "student" in owners:
-        raise InputError("holds a teacher and a student; save the one you want to use alone")
+        raise InputError("holds a teacher and a student; save the one you want to use alone.")
     if "teacher" not in owners:
         return plain
     rest = {name: tensor for name, tensor in plain.items() if not name.startswith("teacher.")}

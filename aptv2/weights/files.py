@@ -68,24 +68,24 @@ def read_stored(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """
     path = Path(path)
     if not path.is_file():
-        raise InputError(f"{path}: there is no such weights file")
+        raise InputError(f"{path}: there is no such weights file.")
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
     try:
         content = load_torch_file(path)
     except UnsafeFileError as error:
-        raise InputError(f"{path}: refused, it holds more than weights ({error})") from None
+        raise InputError(f"{path}: refused, it holds more than weights ({error}).") from None
     except Exception:  # torch raises whatever a malformed file leads it to
-        raise InputError(f"{path}: not a readable weights file ({_damage(path)})") from None
+        raise InputError(f"{path}: not a readable weights file ({_damage(path)}).") from None
     content = _unwrapped(content)
     if not _is_state(content):
         keys = ", ".join(map(str, list(content)[:8])) if isinstance(content, dict) else ""
         held = f", but {keys}" if keys else ""
         raise InputError(f"{path}: holds no named tensors{held}; save the network's state dict.")
     # One number can pose as a tensor of any shape, which would fill the memory once it is copied.
-    claimed = sum(tensor.numel() * tensor.element_size() for tensor in content.values())
-    if claimed > LARGEST:
-        raise InputError(f"{path}: its tensors claim {claimed} bytes, more than any weights")
+    size = sum(tensor.numel() * tensor.element_size() for tensor in content.values())
+    if size > LARGEST:
+        raise InputError(f"{path}: its tensors would fill {size} bytes, more than any weights.")
     return dict(content), {}
 
 
@@ -113,7 +113,7 @@ def read_skeleton(path: Path | str) -> Skeleton:
     Raises
     ------
     InputError
-        Where the file is damaged or says what cannot be.
+        Where the file is damaged or describes its keypoints wrongly.
     """
     said = read_metadata(path).get("skeleton")
     if said is None:
@@ -122,7 +122,7 @@ def read_skeleton(path: Path | str) -> Skeleton:
         return TypeAdapter(Skeleton).validate_python(said)
     except ValidationError as error:
         reason = error.errors()[0]["msg"]
-        raise InputError(f"{path}: says of its keypoints what cannot be ({reason})") from None
+        raise InputError(f"{path}: its keypoints are described wrongly ({reason}).") from None
 
 
 def write_weights(
@@ -158,7 +158,7 @@ def write_weights(
         if tensor.is_floating_point() and not torch.isfinite(stored[name]).all():
             raise InputError(
                 f"{path}: {name} holds numbers that "
-                f"{'float16 cannot' if halved else 'are infinite or undefined'}; not written"
+                f"{'float16 cannot' if halved else 'are infinite or undefined'}; not written."
             )
     content = save(stored, metadata={"aptv2": json.dumps(dict(metadata or {}))})
     with atomic_write(path) as temporary:
@@ -256,4 +256,4 @@ def _metadata(file: Any) -> dict[str, Any]:
 
 def _unreadable(path: Path, error: Exception) -> InputError:
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return InputError(f"{path}: not a readable safetensors file ({reason})")
+    return InputError(f"{path}: not a readable safetensors file ({reason}).")

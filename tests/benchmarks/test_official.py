@@ -136,7 +136,7 @@ def test_a_result_says_whose_split_it_is_of(
 
     monkeypatch.setattr(testing, "train_weights", kept)
     given = options(data=release, weights=None, train=True, only=only, plan=OFFICIAL)
-    Runner(track, given, tell=lambda _: None).run(poll=0.1)
+    Runner(track, given, report=lambda _: None).run(poll=0.1)
     (result,) = read_results(given.results).values()
     assert (result["status"], result["error"]) == ("done", None)
     assert result["cell"].endswith("+official")

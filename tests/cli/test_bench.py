@@ -61,7 +61,7 @@ def test_exit_codes(small_release: Path, tmp_path: Path) -> None:
     wrong = call("low-data", *rest, "*", "--shots", "five")
     assert wrong.exit_code == 2
     assert (
-        wrong.stderr == "Error: --shots five: give whole numbers from 1 on, with commas: 5,10,20\n"
+        wrong.stderr == "Error: --shots five: give whole numbers from 1 on, with commas: 5,10,20.\n"
     )
     nowhere = call("report", tmp_path / "nowhere", "-o", tmp_path / "report")
     assert nowhere.exit_code == 2

@@ -116,10 +116,10 @@ def _children(folder: Path) -> list[str]:
     return [command for command in found if command]
 
 
-def _die(job: int, begun: bool) -> str:
-    if job == 1 or (job == 2 and not begun):
+def _die(job: int, retry: bool) -> str:
+    if job == 1 or (job == 2 and not retry):
         os.kill(os.getpid(), signal.SIGKILL)
-    return f"{job} {begun}"
+    return f"{job} {retry}"
 
 
 @pytest.mark.slow

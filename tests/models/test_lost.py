@@ -11,7 +11,7 @@ import pytest
 import aptv2
 from aptv2.errors import InputError
 from aptv2.models.trackers.base import GROWTH, LARGEST, LOST, Found, TemplateTracker
-from aptv2.similarity import GLUED_FRAMES
+from aptv2.similarity import OVERLAPPING_FRAMES
 
 FRAME = np.zeros((240, 320, 3), np.uint8)
 BOX = [100, 80, 40, 30]
@@ -72,7 +72,7 @@ class TestTwoOnOneAnimal:
         self, tracker: Scripted, certainty: list[float], loser: int
     ) -> None:
         tracker.start(FRAME, np.array([BOX, OTHER]))
-        for _ in range(GLUED_FRAMES):
+        for _ in range(OVERLAPPING_FRAMES):
             tracker.sees([BOX, BOX], certainty)
             assert not tracker.lost.any()
         for _ in range(30):
@@ -88,20 +88,20 @@ class TestTwoOnOneAnimal:
     def test_passing_before_another_is_no_matter(self, tracker: Scripted) -> None:
         tracker.start(FRAME, np.array([BOX, OTHER]))
         for _ in range(4):
-            for _ in range(GLUED_FRAMES):
+            for _ in range(OVERLAPPING_FRAMES):
                 tracker.sees([BOX, BOX], [0.9, 0.8])
                 assert not tracker.lost.any()
             tracker.sees([BOX, OTHER], [0.9, 0.8])
 
     def test_a_lost_one_takes_no_place(self, tracker: Scripted) -> None:
         tracker.start(FRAME, np.array([BOX, OTHER]))
-        for _ in range(2 * GLUED_FRAMES):
+        for _ in range(2 * OVERLAPPING_FRAMES):
             tracker.sees([BOX, BOX], [0.2, 0.1])
-        assert tracker._glued.tolist() == [0, 0]
+        assert tracker._overlapping.tolist() == [0, 0]
 
     def test_of_three_one_stays(self, tracker: Scripted) -> None:
         tracker.start(FRAME, np.array([BOX, OTHER, [10, 10, 20, 20]]))
-        for _ in range(GLUED_FRAMES + 1):
+        for _ in range(OVERLAPPING_FRAMES + 1):
             tracker.sees([BOX] * 3, [0.7, 0.9, 0.8])
         assert tracker.lost.tolist() == [True, False, True]
 
@@ -129,7 +129,7 @@ class TestBadInput:
     def test_two_equal_boxes(self, tracker: Scripted) -> None:
         with pytest.warns(UserWarning, match="boxes 0 and 2 are equal"):
             tracker.start(FRAME, np.array([BOX, OTHER, BOX]))
-        for _ in range(GLUED_FRAMES + 1):
+        for _ in range(OVERLAPPING_FRAMES + 1):
             tracker.sees([BOX, OTHER, BOX], [1, 1, 1])
         assert tracker.lost.tolist() == [False, False, True]
 
@@ -156,7 +156,7 @@ class TestNetworks:
         tracker = aptv2.load_tracker(name, None if name == "lite" else "random", device="cpu")
         with pytest.warns(UserWarning, match="boxes 0 and 1 are equal"):
             tracker.start(frame, np.array([[20, 20, 30, 30], [20, 20, 30, 30]]))
-        for _ in range(GLUED_FRAMES + 1):
+        for _ in range(OVERLAPPING_FRAMES + 1):
             tracker.step(frame)
         assert tracker.lost[1]
 
@@ -169,7 +169,7 @@ class TestNetworks:
 
 def test_a_state_holds_all(tracker: Scripted) -> None:
     tracker.start(FRAME, np.array([BOX, OTHER]))
-    for _ in range(GLUED_FRAMES):
+    for _ in range(OVERLAPPING_FRAMES):
         tracker.sees([BOX, BOX], [0.9, 0.5])
     again = Scripted()
     state: Mapping[str, np.ndarray] = copy.deepcopy(tracker.state())

@@ -253,7 +253,7 @@ def test_a_refused_run_leaves_nothing(data: Path, tmp_path: Path) -> None:
 
 def test_another_recipe_is_refused(uninterrupted: Path, data: Path) -> None:
     other = RECIPE.model_copy(update={"seed": 5})
-    with pytest.raises(InputError, match=r"of another recipe, with seed=1, not 5"):
+    with pytest.raises(InputError, match=r"started with seed 1, not 5"):
         train(other, data, uninterrupted, resume=True)
 
 

@@ -242,7 +242,7 @@ class TestMisfits:
 
     def test_another_network(self, network: nn.Module, official: Official, saved: Saved) -> None:
         said = self.refusal(network, saved(official("hrnet_w32")))
-        assert said.endswith("holds HRNet-w32, not ViTPose-B; load it as 'hrnet_w32'")
+        assert said.endswith("holds HRNet-w32, not ViTPose-B; load it as 'hrnet_w32'.")
 
     def test_20_keypoints(self, network: nn.Module, official: Official, saved: Saved) -> None:
         state = official("vit_base")

@@ -37,7 +37,7 @@ class Figure:
 
 
 def tables(results: Path) -> list[Table]:
-    """The tables of all tracks that were begun in a results folder.
+    """The tables of all tracks that were started in a results folder.
 
     Raises
     ------

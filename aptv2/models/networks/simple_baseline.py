@@ -21,7 +21,7 @@ def _build(depth: int, *, skeleton: Skeleton, input_size: Size, drop_path: float
 
 
 def _spec(depth: int, blocks: int) -> NetworkSpec:
-    """`blocks` of its third stage tell the depths apart."""
+    """`blocks` is the number of blocks in the third stage, which distinguishes the depths."""
     name = f"res{depth}"
     return NetworkSpec(
         name=name,

@@ -70,7 +70,7 @@ class OnnxPose(PoseModel):
     def __init__(self, path: str | Path, device: torch.device | None = None) -> None:
         path = Path(path)
         if not path.is_file():
-            raise InputError(f"{path}: there is no such ONNX file")
+            raise InputError(f"{path}: there is no such ONNX file.")
         model = _load(path)
         try:
             said = Metadata.model_validate_json(_metadata(model))
@@ -78,7 +78,7 @@ class OnnxPose(PoseModel):
                 raise ValueError("it wants pixels that are normalised otherwise")
         except ValueError as error:
             raise InputError(
-                f"{path}: no pose network written by aptv2 weights export ({_reason(error)})"
+                f"{path}: no pose network written by aptv2 weights export ({_reason(error)})."
             ) from None
         check_graph(model, path)
         del model
@@ -105,10 +105,10 @@ class OnnxPose(PoseModel):
         try:
             shape = tuple(self(torch.zeros(1, 3, *self.input_size)).shape)
         except Exception as error:  # the runtime raises whatever a graph leads it to
-            raise InputError(f"{self.path}: does not run ({_reason(error)})") from None
+            raise InputError(f"{self.path}: does not run ({_reason(error)}).") from None
         if len(shape) != 4 or shape[:2] != (1, len(self.skeleton)):
             raise InputError(
-                f"{self.path}: its output has shape {shape}, not (1, {len(self.skeleton)}, h, w)"
+                f"{self.path}: its output has shape {shape}, not (1, {len(self.skeleton)}, h, w)."
             )
 
 
@@ -124,7 +124,7 @@ def require(package: str) -> Any:
         return import_module(package)
     except ImportError:
         raise InputError(
-            f"ONNX files need the package {package}: pip install 'aptv2[onnx]'"
+            f"ONNX files need the package {package}: pip install 'aptv2[onnx]'."
         ) from None
 
 
@@ -136,7 +136,7 @@ def _session(path: Path, device: torch.device | None) -> Any:
         device = torch.device("cuda" if gpu else "cpu")
     provider = _PROVIDERS.get(device.type)
     if provider not in known:
-        raise InputError(f"device '{device}': this ONNX Runtime does not know it; try cpu")
+        raise InputError(f"device '{device}': this ONNX Runtime does not know it; try cpu.")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     for pool in ("intra_op", "inter_op"):  # idle threads must not take time from other processes
@@ -146,7 +146,7 @@ def _session(path: Path, device: torch.device | None) -> Any:
     try:
         return runtime.InferenceSession(path, options, providers=[(provider, settings)])
     except Exception as error:  # the runtime's own, one class for each of its codes
-        raise InputError(f"{path}: not a usable ONNX file ({_reason(error)})") from None
+        raise InputError(f"{path}: not a usable ONNX file ({_reason(error)}).") from None
 
 
 def _metadata(model: Any) -> str:
@@ -167,13 +167,13 @@ def _load(path: Path) -> Any:
     try:
         model = onnx.load(path, load_external_data=False)
     except Exception:  # protobuf's
-        raise InputError(f"{path}: not an ONNX file, or cut short or damaged") from None
+        raise InputError(f"{path}: not an ONNX file, or cut short or damaged.") from None
     folder = path.resolve().parent
     for tensor in _tensors(model, onnx.TensorProto):
         for entry in tensor.external_data:
             if entry.key == "location" and (folder / entry.value).resolve().parent != folder:
                 raise InputError(
-                    f"{path}: refused, its weights are outside its folder ({entry.value})"
+                    f"{path}: refused, its weights are outside its folder ({entry.value})."
                 )
     return model
 

@@ -1,6 +1,6 @@
 """What all template trackers share: many animals at once, lost and found again.
 
-A template tracker is told where each animal is in one frame, and looks for it around its last
+A template tracker is given the box of each animal in one frame, and looks for it around its last
 place in each of the next. A network alone always finds something; what makes of that an honest
 answer is here, the same for every network.
 
@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from aptv2.errors import InputError
-from aptv2.similarity import GLUED_FRAMES, frames_glued, same_box
+from aptv2.similarity import OVERLAPPING_FRAMES, frames_overlapping, same_box
 from aptv2.skeleton import Skeleton
 
 TEMPLATE_SIZE, TEMPLATE_FACTOR = 128, 2.0  # pixels; side of the crop by that of its box
@@ -74,7 +74,7 @@ class TemplateTracker(ABC):
     boxes: np.ndarray
     confidence: np.ndarray
     reach: np.ndarray
-    _glued: np.ndarray  # int64 (N,): frames on a surer one's animal
+    _overlapping: np.ndarray  # int64 (N,): frames on a surer one's animal
     _frame_size: tuple[int, int]
 
     def __init__(self) -> None:
@@ -113,7 +113,7 @@ class TemplateTracker(ABC):
         self.boxes = np.concatenate([self.boxes, boxes])
         self.confidence = np.append(self.confidence, np.ones(count, np.float32))
         self.reach = np.append(self.reach, np.ones(count))
-        self._glued = np.append(self._glued, np.zeros(count, np.int64))
+        self._overlapping = np.append(self._overlapping, np.zeros(count, np.int64))
 
     def step(self, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Find every animal in the next frame.
@@ -151,14 +151,14 @@ class TemplateTracker(ABC):
             "boxes": self.boxes,
             "confidence": self.confidence,
             "reach": self.reach,
-            "glued": self._glued,
+            "overlapping": self._overlapping,
             "frame_size": np.array(self._frame_size),
         }
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Continue from what :meth:`state` gave, in place of :meth:`start`."""
         self.boxes, self.confidence = state["boxes"], state["confidence"]
-        self.reach, self._glued = state["reach"], state["glued"]
+        self.reach, self._overlapping = state["reach"], state["overlapping"]
         height, width = state["frame_size"].tolist()
         self._frame_size = (height, width)
 
@@ -175,7 +175,7 @@ class TemplateTracker(ABC):
         self.boxes = np.empty((0, 4))
         self.confidence = np.empty(0, np.float32)
         self.reach = np.empty(0)
-        self._glued = np.empty(0, np.int64)
+        self._overlapping = np.empty(0, np.int64)
         self._frame_size = (0, 0)
 
     def _check_frame(self, frame: np.ndarray) -> None:
@@ -191,7 +191,7 @@ class TemplateTracker(ABC):
             first = f"{self._frame_size[1]} x {self._frame_size[0]}"
             raise InputError(
                 f"a frame of {width} x {height} pixels follows frames of {first}; resize it, or "
-                "start anew with boxes of this frame"
+                "start anew with boxes of this frame."
             )
 
     def _on_anothers_place(self, found: Found) -> np.ndarray:
@@ -201,10 +201,12 @@ class TemplateTracker(ABC):
         surer |= (certainty[None] == certainty[:, None]) & (order[None] < order[:, None])
         there = np.flatnonzero(certainty >= LOST)
         pairs = np.ix_(there, there)
-        glued = frames_glued(self._glued[there], same_box(found.boxes)[pairs], better=surer[pairs])
-        self._glued = np.zeros_like(self._glued)
-        self._glued[there] = glued
-        return self._glued > GLUED_FRAMES
+        overlapping = frames_overlapping(
+            self._overlapping[there], same_box(found.boxes)[pairs], better=surer[pairs]
+        )
+        self._overlapping = np.zeros_like(self._overlapping)
+        self._overlapping[there] = overlapping
+        return self._overlapping > OVERLAPPING_FRAMES
 
 
 def _checked(boxes: np.ndarray, width: int, height: int) -> np.ndarray:
@@ -216,13 +218,13 @@ def _checked(boxes: np.ndarray, width: int, height: int) -> np.ndarray:
     for number, (x, y, w, h) in enumerate(boxes.tolist()):
         which = f"box {number} (x {x:g}, y {y:g}, width {w:g}, height {h:g})"
         if not np.isfinite(boxes[number]).all():
-            raise InputError(f"{which} is no box: every number must be finite")
+            raise InputError(f"{which} is no box: every number must be finite.")
         if w <= 0 or h <= 0:
-            raise InputError(f"{which} has no area; give the animal's width and height")
+            raise InputError(f"{which} has no area; give the animal's width and height.")
         if x >= width or y >= height or x + w <= 0 or y + h <= 0:
-            raise InputError(f"{which} lies outside the {width} x {height} frame")
+            raise InputError(f"{which} lies outside the {width} x {height} frame.")
         if w > LARGEST_BOX * width or h > LARGEST_BOX * height:
-            raise InputError(f"{which} is far larger than the {width} x {height} frame")
+            raise InputError(f"{which} is far larger than the {width} x {height} frame.")
         equal = np.flatnonzero((boxes[:number] == boxes[number]).all(axis=1))
         if len(equal):
             warnings.warn(
