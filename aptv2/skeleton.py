@@ -7,10 +7,18 @@ APTv2 and the default everywhere; a data set with other keypoints brings its own
 from __future__ import annotations
 
 import math
+import re
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 
+_MIDDLE = re.compile(
+    "nose|snout|muzzle|beak|bill|mouth|chin|throat|neck|nape|head|forehead|skull|crown|spine|back"
+    "|withers|chest|thorax|abdomen|belly|body|cent(er|re)|middle|rump|tail|pelvis|hump|dorsal"
+)
+_SIDE = re.compile(r"left|right|(^|[ _-])[lr]([ _-]|$)")
+_COUNTED = re.compile(r"[ _-]?([0-9]+|[a-d])$")
 LEFT, RIGHT, MIDDLE = "#f58231", "#3cb4e6", "#8bd450"
 
 
@@ -77,6 +85,27 @@ class Skeleton:
         for left, right in self.pairs:
             order[[left, right]] = right, left
         return order
+
+    @property
+    def unpaired(self) -> tuple[str, ...]:
+        """Keypoints that may have a twin that is not known: a mirrored image would swap the two.
+
+        Those are keypoints called after a side, those that a number or letter tells from others,
+        and, where no pair is known at all, those that are not called after a part of the middle.
+        """
+        paired = {keypoint for pair in self.pairs for keypoint in pair}
+        others = [name for i, name in enumerate(self.names) if i not in paired]
+        if self.pairs != pairs_by_name(self.names):  # They were given, so these have none.
+            return ()
+        others = [name for name in others if not _MIDDLE.search(name.lower())]
+        if not self.pairs:
+            return tuple(others) if len(self) > 1 else ()
+        stems = Counter(_COUNTED.sub("", name.lower()) for name in others)
+        return tuple(
+            name
+            for name in others
+            if _SIDE.search(name.lower()) or stems[_COUNTED.sub("", name.lower())] > 1
+        )
 
     @property
     def colours(self) -> list[str]:

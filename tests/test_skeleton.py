@@ -104,3 +104,22 @@ def test_sigmas_where_none_are_given() -> None:
 def test_refused(wrong: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         Skeleton(**{"names": ("a", "b"), **wrong})
+
+
+@pytest.mark.parametrize(
+    ("names", "pairs", "unknown"),
+    [
+        (ANIMAL17.names, (), ()),
+        (("p0", "p1", "p2"), (), ("p0", "p1", "p2")),
+        (("p0", "p1", "p2"), ((0, 1),), ()),
+        (("nose", "spine1", "spine2", "tail_base"), (), ()),
+        (("nose", "earA", "earB", "tail"), (), ("earA", "earB")),
+        (("left_ear", "right_ear", "crest", "paw 1", "paw 2"), (), ("paw 1", "paw 2")),
+        (("left_ear", "right_ear", "crest", "left_paw"), (), ("left_paw",)),
+        (("point",), (), ()),
+    ],
+)
+def test_keypoints_whose_twin_is_not_known(
+    names: tuple[str, ...], pairs: tuple[tuple[int, int], ...], unknown: tuple[str, ...]
+) -> None:
+    assert Skeleton(names, pairs=pairs).unpaired == unknown

@@ -40,7 +40,12 @@ class PoseModel(nn.Module):
         self.input_size, self.skeleton, self.codec = input_size, skeleton, codec
 
     def forward_flip(self, images: Tensor) -> Tensor:
-        """Heatmaps averaged over the images and their mirror images (the flip test)."""
+        """Heatmaps averaged over the images and their mirror images (the flip test).
+
+        Where left and right are not known, those of the images.
+        """
+        if self.skeleton.unpaired:
+            return self(images)
         mirrored = self(images.flip(3))
         return (self(images) + self.codec.flip_back(mirrored, self.skeleton.flip)) / 2
 

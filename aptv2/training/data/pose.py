@@ -193,6 +193,8 @@ class PoseCrops(Dataset[Sample]):
             self.table = cleaned(self.table)
         self.size, self.settings, self.seed, self.codec = size, settings, seed, codec
         self.partial = partial
+        # A mirrored animal whose left and right are not known teaches wrong sides.
+        self._mirrored = not table.skeleton.unpaired
         heatmap_size = (size[0] // 4, size[1] // 4)
         self._heatmap_scale = 1 / np.array(codec.steps(heatmap_size, size), np.float32)
 
@@ -212,6 +214,7 @@ class PoseCrops(Dataset[Sample]):
         centre, extent, rotation, flip = augment.random_geometry(
             rng, settings, centres[0], extents[0]
         )
+        flip = flip and self._mirrored
         matrix = crops.crop_matrices(
             centre[None], extent[None], size, rotation=rotation, flip=flip, udp=self.codec.udp
         )

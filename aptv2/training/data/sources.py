@@ -5,12 +5,14 @@ from __future__ import annotations
 import warnings
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import get_args
 
 from aptv2.datasets import annotation_files, read_annotations
 from aptv2.datasets.read_split import Split, read_split, split_name
 from aptv2.datasets.splits import few_animals, subset, without_family
 from aptv2.errors import InputError
+from aptv2.inference.labelled_frames import write_labelled_frames
 from aptv2.models import registry
 from aptv2.skeleton import ANIMAL17, Skeleton
 from aptv2.tables import PoseTable
@@ -77,9 +79,23 @@ class Sources:
             table = read_split(self.root, name)
         else:
             table = read_annotations(self.root / name)
-        return table.with_keypoint_boxes()
+        return self._with_images(table).with_keypoint_boxes()
 
-    @property
+    def _with_images(self, table: PoseTable) -> PoseTable:
+        """Labels of videos with their frames as images, which last as long as this object."""
+        packed = table.root is not None and table.root.is_file()
+        if len(table) == 0 or (any(table.frames.names) and not packed):
+            return table
+        place = Path(self._written.name)
+        folder = place / str(len(list(place.iterdir())))
+        write_labelled_frames(table, folder)
+        return read_annotations(folder)
+
+    @cached_property
+    def _written(self) -> TemporaryDirectory[str]:
+        return TemporaryDirectory(prefix="aptv2-frames-", ignore_cleanup_errors=True)
+
+    @cached_property
     def skeleton(self) -> Skeleton:
         """The keypoints that pose learns; ours where no stage trains pose.
 
@@ -96,6 +112,14 @@ class Sources:
                 f"{self.root}: {self.recipe.data.pose_train} has the keypoints "
                 f"{', '.join(learnt.names)}, but {self.recipe.data.pose_val} "
                 f"{', '.join(scored.names)}; label the same keypoints in the same order."
+            )
+        if unknown := learnt.unpaired:
+            shown = ", ".join(unknown[:5]) + (" and others" if len(unknown) > 5 else "")
+            warnings.warn(
+                f"{self.root}: left and right are not known of {shown}, so no picture is mirrored "
+                "in training or tests; name them left_… and right_…, or list the twins "
+                "(flip_idx in YOLO, flip_pairs in COCO, symmetries in SLEAP).",
+                stacklevel=2,
             )
         return learnt
 

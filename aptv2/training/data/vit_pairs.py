@@ -119,7 +119,7 @@ class ViTPairs(TrackingPairs):
         if view.clip < 0:
             image = self.on_background(rng, image, frame, matrices)
         keypoints = crops.transform(matrices, keypoints[None])[0]
-        if view.flip:
+        if view.flip and not self.skeleton.unpaired:
             image = np.ascontiguousarray(image[:, ::-1])
             share[0] = 1 - share[0]
             keypoints[:, 0] = size - 1 - keypoints[:, 0]

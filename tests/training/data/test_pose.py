@@ -17,7 +17,7 @@ from aptv2.codecs import MSRA, UDP
 from aptv2.datasets import read_annotations
 from aptv2.errors import InputError
 from aptv2.models import registry
-from aptv2.skeleton import ANIMAL17
+from aptv2.skeleton import ANIMAL17, Skeleton
 from aptv2.training.data.loaders import BatchOrder
 from aptv2.training.data.pose import Images, PoseCrops, Sample, with_sizes
 from aptv2.training.recipes import Augmentation
@@ -243,3 +243,17 @@ def test_keypoints_lie_in_heatmaps_as_the_convention_says(dotted, udp: bool) -> 
         (dotted.table.keypoints[0, :, :2] - [left, top]) / side * [steps[1], steps[0] * 96 / 128]
     )
     np.testing.assert_allclose(sample["keypoints"], wanted, atol=1e-3)
+
+
+def test_animals_whose_sides_are_not_known_are_not_mirrored(dotted, plain: Augmentation) -> None:
+    unknown = Skeleton(tuple(f"p{number}" for number in range(17)))
+    known = replace(unknown, pairs=((0, 1),))
+    always = plain.model_copy(update={"flip": 1.0, "rotation": 0, "half_body": 0})
+    never = always.model_copy(update={"flip": 0.0})
+
+    def image(skeleton: Skeleton, settings: Augmentation) -> np.ndarray:
+        table = replace(dotted.table, skeleton=skeleton)
+        return PoseCrops(table, dotted.images, (64, 64), settings, seed=0)[0, 0]["image"]
+
+    np.testing.assert_array_equal(image(unknown, always), image(unknown, never))
+    assert (image(known, always) != image(known, never)).any()
