@@ -85,8 +85,8 @@ def main() -> None:
         sources = Sources(recipe, folder)
         skeleton, truth = sources.skeleton, sources.truth
         before = folder / "before.safetensors"
-        about = {"network": recipe.model.name, "skeleton": asdict(skeleton)}
-        write_weights(before, build_network(recipe, skeleton).state_dict(), about)
+        metadata = {"network": recipe.model.name, "skeleton": asdict(skeleton)}
+        write_weights(before, build_network(recipe, skeleton).state_dict(), metadata)
         start = time.monotonic()
         after = train(recipe, folder, folder / "run", progress=True)
         minutes = (time.monotonic() - start) / 60

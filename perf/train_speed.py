@@ -96,7 +96,7 @@ def measure(recipe: Recipe, sources: Sources, rounds: int) -> tuple[np.ndarray, 
     trainer = lightning.Trainer(
         max_steps=rounds + 2, max_epochs=-1, precision=recipe.precision, logger=False,
         enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
-        use_distributed_sampler=False, gradient_clip_val=recipe.stages[0].clip,
+        use_distributed_sampler=False, gradient_clip_val=recipe.stages[0].gradient_clip_norm,
         callbacks=[_Turns(turn)],
     )  # fmt: skip
     trainer.fit(module, data.loaders)

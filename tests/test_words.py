@@ -27,6 +27,9 @@ OLD = {
     r"strangers?": "unknown, other",
     r"glued": "overlapping",
     r"begun": "started",
+    r"average: (null|0\.\d+)": "ema_decay",
+    r"clip: (null|[\d.]+)": "gradient_clip_norm",
+    r"about\.json": "metadata.json",
 }
 # Places where an old word means something else.
 ALLOWED = {

@@ -32,7 +32,7 @@ from aptv2.testing.tracked_pose import score_tracks
 DETECTOR = "detector"
 _JITTER = re.compile(r"jitter(?P<size>\d*\.?\d+)?(-seed(?P<seed>\d+))?")
 _SIZE = 0.1
-_FILE, _ABOUT = "boxes.json", "about.json"
+_FILE, _METADATA = "boxes.json", "metadata.json"
 
 
 @dataclass(frozen=True)
@@ -86,13 +86,14 @@ def shared_boxes(folder: Path, fingerprint: str) -> SharedBoxes | None:
     InputError
         Where they were made from something else than `fingerprint` says.
     """
-    if not (folder / _ABOUT).is_file():
+    if not (folder / _METADATA).is_file():
         return None
     try:
-        about = orjson.loads((folder / _ABOUT).read_bytes())
-        before, seconds, tracking = (about[k] for k in ("fingerprint", "seconds", "tracking"))
+        metadata = orjson.loads((folder / _METADATA).read_bytes())
+        before, seconds, tracking = (metadata[k] for k in ("fingerprint", "seconds", "tracking"))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{folder / _ABOUT}: cannot be read ({error}); delete {folder}.") from None
+        file = folder / _METADATA
+        raise InputError(f"{file}: cannot be read ({error}); delete {folder}.") from None
     if before != fingerprint:
         raise InputError(
             f"{folder}: its boxes were made from other data or weights; delete the folder."
@@ -177,8 +178,8 @@ def _write(
 ) -> SharedBoxes:
     with atomic_write(folder / _FILE) as temporary:
         temporary.write_bytes(orjson.dumps([_record(table, row) for row in range(len(table))]))
-    about = {"fingerprint": fingerprint, "seconds": seconds, "tracking": tracking}
-    write_json(folder / _ABOUT, about)
+    metadata = {"fingerprint": fingerprint, "seconds": seconds, "tracking": tracking}
+    write_json(folder / _METADATA, metadata)
     return SharedBoxes(folder / _FILE, seconds, tracking)
 
 

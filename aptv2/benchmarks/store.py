@@ -95,8 +95,8 @@ class Store:
 
     def record(self, cell: Cell, content: CellSettings) -> None:
         """Write a cell's result; undefined numbers become null."""
-        about = {"version": VERSION, "cell": cell.id, "track": cell.track}
-        write_json(self.cell(cell) / _RESULT, about | content)
+        metadata = {"version": VERSION, "cell": cell.id, "track": cell.track}
+        write_json(self.cell(cell) / _RESULT, metadata | content)
 
 
 def read_results(results: Path) -> dict[str, dict[str, Any]]:

@@ -147,7 +147,7 @@ def run_test(
         "resume": resume,
         "resamples": resamples,
         "progress": True,
-        "about": {
+        "metadata": {
             "network": network,
             "checkpoint": str(checkpoint or "published"),
             "data": str(data),
@@ -157,7 +157,7 @@ def run_test(
     }
     if tracker:
         follower = aptv2.load_tracker(tracker, tracker_weights, device, dtype)  # type: ignore[arg-type]
-        options["about"] |= {
+        options["metadata"] |= {
             "tracker": tracker,
             "tracker_weights": str(tracker_weights or "published"),
         }

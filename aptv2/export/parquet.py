@@ -28,12 +28,12 @@ def write_parquet(table: PoseTable, path: str | Path) -> None:
     """
     from pyarrow import parquet
 
-    about = {"source": "" if table.root is None else str(table.root)}
+    metadata = {"source": "" if table.root is None else str(table.root)}
     sizes = np.unique(table.frames.sizes, axis=0)
     if len(sizes) == 1:
-        about |= {"width": str(sizes[0, 0]), "height": str(sizes[0, 1])}
+        metadata |= {"width": str(sizes[0, 0]), "height": str(sizes[0, 1])}
     order = np.lexsort((table.tracks, table.frame))
-    schema = _rows(table, order[:0]).schema.with_metadata(about)
+    schema = _rows(table, order[:0]).schema.with_metadata(metadata)
     with (
         atomic_write(path) as temporary,
         parquet.ParquetWriter(temporary, schema, compression="zstd") as writer,

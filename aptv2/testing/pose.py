@@ -38,7 +38,7 @@ def score_pose_model(
     resume: bool = False,
     resamples: int = 1000,
     seed: int = 0,
-    about: dict[str, Any] | None = None,
+    metadata: dict[str, Any] | None = None,
     progress: bool = False,
 ) -> PoseReport:
     """Pose the animals of a split and score the poses; by default as the official test does.
@@ -63,7 +63,7 @@ def score_pose_model(
         As in :func:`aptv2.testing.resumable.predict_in_chunks`.
     resamples, seed
         Of the confidence intervals, as in :func:`aptv2.score_keypoints`.
-    about
+    metadata
         What else the report is to say.
 
     Returns
@@ -95,7 +95,7 @@ def score_pose_model(
         found = official_results(poses, targets.scores, oks_nms)
         report = PoseReport(
             settings={
-                **(about or {}),
+                **(metadata or {}),
                 "boxes": "annotated" if boxes is None else str(boxes),
                 **settings_of(model, flip, oks_nms, resamples, seed),
             },

@@ -142,10 +142,10 @@ def _settings(model: PoseModel, table: PoseTable, flip: bool) -> dict[str, Any]:
 
 def _open(folder: Path, settings: dict[str, Any], resume: bool) -> None:
     """Make the folder ready, with what belongs to this run in it and nothing else."""
-    about = folder / "settings.json"
-    if resume and about.is_file():
+    settings_file = folder / "settings.json"
+    if resume and settings_file.is_file():
         try:
-            started = dict(json.loads(about.read_bytes()))
+            started = dict(json.loads(settings_file.read_bytes()))
         except (OSError, ValueError, TypeError) as error:
             raise InputError(
                 f"{folder}: cannot be resumed from ({error}); run again without --resume."
@@ -157,7 +157,7 @@ def _open(folder: Path, settings: dict[str, Any], resume: bool) -> None:
             shutil.rmtree(folder)
     except OSError as error:
         raise InputError(f"{folder} cannot be removed: {error.strerror}.") from None
-    with atomic_write(about) as temporary:
+    with atomic_write(settings_file) as temporary:
         temporary.write_text(json.dumps(settings))
 
 

@@ -47,7 +47,7 @@ def score_tracked_poses(
     resume: bool = False,
     resamples: int = 1000,
     seed: int = 0,
-    about: dict[str, Any] | None = None,
+    metadata: dict[str, Any] | None = None,
     progress: bool = False,
 ) -> TrackedPoseReport:
     """Follow the animals of a split from their first boxes, pose them there, and score all of it.
@@ -64,7 +64,7 @@ def score_tracked_poses(
         Folder for `report.json`, what is returned; `predictions.json`, the COCO results that the
         AP on tracked boxes is of; and `tracks.json`, every followed animal in every frame, with
         its keypoints in the annotated ones.
-    flip, oks_nms, devices, resume, resamples, seed, about, progress
+    flip, oks_nms, devices, resume, resamples, seed, metadata, progress
         As in :func:`aptv2.testing.pose.score_pose_model`. The animals are followed anew when
         a run is resumed.
 
@@ -123,7 +123,7 @@ def score_tracked_poses(
         }
         report = TrackedPoseReport(
             settings={
-                **(about or {}),
+                **(metadata or {}),
                 "boxes": "tracked",
                 **settings_of(model, flip, oks_nms, resamples, seed),
             },

@@ -58,8 +58,8 @@ class StageTraining(lightning.LightningModule):
             fused = tracking.fused_weight
         self.objective = Objective(codec_of(recipe), fused)
         self.averaged: AveragedModel | None = None
-        if stage.average is not None:
-            decay = get_ema_avg_fn(stage.average)
+        if stage.ema_decay is not None:
+            decay = get_ema_avg_fn(stage.ema_decay)
             self.averaged = AveragedModel(network, avg_fn=decay, use_buffers=True)
             self.averaged.requires_grad_(False)
         self.train()  # Lightning leaves modes as they are
@@ -119,7 +119,7 @@ class StageTraining(lightning.LightningModule):
         groups = parameter_groups(self.network, stage, pretrained)
         kind = torch.optim.AdamW if stage.optimizer == "adamw" else torch.optim.Adam
         # Lightning does not clip what a fused optimizer scales back itself.
-        optimizer = kind(groups, fused=stage.clip is None)
+        optimizer = kind(groups, fused=stage.gradient_clip_norm is None)
 
         def factor(step: int) -> float:
             return lr_factor(stage, step, self.epoch_steps)

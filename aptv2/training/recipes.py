@@ -106,8 +106,8 @@ class Stage(_Strict):
     warmup_from: Share | None = None  # share of the rate at the first step; default: 1 / warmup
     steps: tuple[Whole, ...] = ()  # "steps": after these epochs the rate falls to a tenth
     final_lr_fraction: Share = 0.01  # "cosine" ends at this share of the rate
-    clip: Positive | None = 5.0  # longest gradient
-    average: Share | None = 0.998  # decay of the weights' moving average, per step; None for none
+    gradient_clip_norm: Positive | None = 5.0  # None: gradients are not clipped
+    ema_decay: Share | None = 0.998  # of the weights' moving average, per step; None for none
     validate_every: Annotated[int, Field(ge=0)] = 0  # epochs; 0: only when the stage ends
     augmentation: Augmentation = Augmentation()
 

@@ -225,7 +225,7 @@ class _Job:
             sync_batchnorm=recipe.model.sync_norms and torch.cuda.is_available(),
             use_distributed_sampler=False,
             accumulate_grad_batches=self.data.accumulate,
-            gradient_clip_val=stage.clip,
+            gradient_clip_val=stage.gradient_clip_norm,
             logger=loggers,
             callbacks=callbacks,
             plugins=[AtomicCheckpoints()],

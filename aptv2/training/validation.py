@@ -94,14 +94,14 @@ class Validation(Callback):
         if scores["all"] > self.highest:
             self.highest = scores["all"]
             if trainer.is_global_zero:
-                about = {
+                metadata = {
                     "network": pl_module.recipe.model.name,
                     "skeleton": asdict(self.truth.skeleton),
                     "recipe": pl_module.recipe.model_dump(mode="json"),
                     "AP": self.highest,
                     "epoch": epoch,
                 }
-                write_weights(self.best, network.state_dict(), about, exact=True)
+                write_weights(self.best, network.state_dict(), metadata, exact=True)
 
     def state_dict(self) -> dict[str, Any]:
         return {"highest": self.highest}

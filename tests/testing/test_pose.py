@@ -71,7 +71,7 @@ def test_scores_are_those_of_the_parts(model: PoseModel, truth: PoseTable, tmp_p
 
 def test_what_is_written(model: PoseModel, few: PoseTable, tmp_path: Path) -> None:
     folder = tmp_path / "new" / "folder"
-    report = score_pose_model(model, few, folder, about={"network": "lite"}, resamples=0)
+    report = score_pose_model(model, few, folder, metadata={"network": "lite"}, resamples=0)
     assert {path.name for path in folder.iterdir()} == {".lock", "predictions.json", "report.json"}
     written = json.loads((folder / "report.json").read_text())
     assert written["settings"]["network"] == "lite"

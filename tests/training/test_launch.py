@@ -34,8 +34,8 @@ RECIPE = {
             "name": "pose",
             "epochs": 2,
             "warmup": 0,
-            "clip": None,
-            "average": None,
+            "gradient_clip_norm": None,
+            "ema_decay": None,
             "tasks": {"pose": {"batch": 6, "size": 64}},
         }
     ],

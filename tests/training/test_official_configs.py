@@ -26,7 +26,7 @@ OFFICIAL: dict[tuple[str, str], Any] = {
     ("all", "half_body"): 0.3,
     ("all", "half_body_upper"): 0.69,
     ("all", "flip"): 0.5,
-    ("all", "clip"): None,
+    ("all", "gradient_clip_norm"): None,
     ("all", "sigma"): 2.0,
     ("all", "pose_val"): "hard",
     ("res50", "backbone_lr"): 1e-3,

@@ -36,8 +36,8 @@ CONTENT: dict[str, Any] = {
             "name": "pose",
             "epochs": 3,
             "warmup": 2,
-            "clip": 1.0,
-            "average": 0.9,
+            "gradient_clip_norm": 1.0,
+            "ema_decay": 0.9,
             "validate_every": 2,
             "tasks": {"pose": {"batch": 4, "per_device": 2, "size": [64, 32]}},
         }
@@ -181,7 +181,7 @@ def test_other_parts_of_a_batch(data: Path, tmp_path: Path) -> None:
     batches it has seen.
     """
     tasks = {"pose": {"batch": 4, "per_device": 1, "size": [64, 32]}}
-    rates = {"backbone_lr": 1e-7, "head_lr": 1e-7, "clip": None}
+    rates = {"backbone_lr": 1e-7, "head_lr": 1e-7, "gradient_clip_norm": None}
     stage = {**CONTENT["stages"][0], **rates, "tasks": tasks, "epochs": 2}
     network = {"name": "vitpose_s", "drop_path": 0.0, "frozen_norms": True}
     changes = {"stages": [stage], "model": network}

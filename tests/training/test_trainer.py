@@ -51,7 +51,7 @@ CONTENT: dict[str, Any] = {
             "name": "pose",
             "epochs": 2,
             "warmup": 2,
-            "average": 0.5,
+            "ema_decay": 0.5,
             "tasks": {"pose": {"batch": 4, "size": 64}},
         },
         {

@@ -165,8 +165,8 @@ def write_pack(
     finally:
         pool.shutdown(cancel_futures=True)
     with atomic_write(output / INDEX) as temporary:
-        about = {"manifest": manifest.model_dump_json()}
-        temporary.write_bytes(save(index_arrays(table), metadata=about))
+        metadata = {"manifest": manifest.model_dump_json()}
+        temporary.write_bytes(save(index_arrays(table), metadata=metadata))
     files = [shard_path(output, number) for number in range(len(parts))]
     size_in_bytes = sum(file.stat().st_size for file in [*files, output / INDEX])
     return Packed(len(table), len(parts), len(parts) - len(missing), size_in_bytes)
