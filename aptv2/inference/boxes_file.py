@@ -133,7 +133,7 @@ class _Row:
         return [x, y, width, height]
 
     def error(self, message: str) -> InputError:
-        return InputError(f"{self.path}, line {self.line}: {message}")
+        return InputError(f"{self.path}, line {self.line}: {message.rstrip('.')}.")
 
 
 def _read_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
@@ -156,18 +156,18 @@ def _read_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
                 if len(values) != len(columns):
                     raise InputError(
                         f"{path}, line {reader.line_num}: {len(values)} fields where the header "
-                        f"has {len(columns)}"
+                        f"has {len(columns)}; give as many."
                     )
                 yield reader.line_num, dict(zip(columns, values, strict=True))
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+        raise InputError(f"{path}: cannot be read: {error.strerror}.") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: is not a CSV text file ({error}).") from error
 
 
 def _check_columns(path: Path, columns: Sequence[str]) -> None:
     if not any(columns):
-        raise InputError(f"{path}: is empty; its first line must be {_HEADER}")
+        raise InputError(f"{path}: is empty; its first line must be {_HEADER}.")
     known = (*REQUIRED_COLUMNS, TRACK_COLUMN)
     for column in columns:
         if columns.count(column) > 1 and column in known:

@@ -229,7 +229,7 @@ def read_recipe(path: Path | str, overrides: tuple[str, ...] = ()) -> Recipe:
     path = find_recipe(path)
     content = parse_yaml(read_bytes(path, MOST_BYTES + 1), path)
     if not isinstance(content, dict):
-        raise InputError(f"{path}: a recipe is a YAML mapping, this is a {type(content).__name__}")
+        raise InputError(f"{path}: a recipe is a YAML mapping, this is a {type(content).__name__}.")
     for override in overrides:
         _apply(content, override)
     return check_recipe(content, path)
@@ -246,7 +246,7 @@ def check_recipe(content: Any, path: Path | str) -> Recipe:
     try:
         return Recipe.model_validate(content)
     except ValidationError as error:
-        raise InputError(f"{path}: {_explain(error)}") from None
+        raise InputError(f"{path}: {_explain(error).rstrip('.')}.") from None
 
 
 def _apply(content: dict[str, Any], override: str) -> None:
@@ -275,11 +275,16 @@ def _explain(error: ValidationError) -> str:
     if problem["type"] == "value_error":
         return str(problem["ctx"]["error"])
     if problem["type"] != "extra_forbidden":
-        return f"{where}: {problem['msg'].lower()} (found {problem['input']!r})"
+        return f"{where}: {problem['msg'].lower()} (found {_shown(problem['input'])})"
     *parents, key = problem["loc"]
     near = difflib.get_close_matches(str(key), _known_keys(tuple(parents)), n=1)
     hint = f"; the nearest known key is '{near[0]}'" if near else ""
     return f"{where}: there is no such key{hint}"
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 100 else f"{text[:100]} …"
 
 
 def _known_keys(place: tuple[int | str, ...]) -> list[str]:

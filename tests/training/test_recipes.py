@@ -146,11 +146,11 @@ class TestUnknownKeys:
         for step in place:
             at = at.setdefault(step, {}) if isinstance(at, dict) else at[step]
         at[key] = 1
-        with pytest.raises(InputError, match=rf"recipe\.yaml: .*{said}$"):
+        with pytest.raises(InputError, match=rf"recipe\.yaml: .*{said}\.$"):
             read_recipe(write(content))
 
     def test_nothing_is_near(self, write: Callable, content: dict[str, Any]) -> None:
-        with pytest.raises(InputError, match=r"zzz: there is no such key$"):
+        with pytest.raises(InputError, match=r"zzz: there is no such key\.$"):
             read_recipe(write({**content, "zzz": 1}))
 
     def test_a_misspelt_required_key(self, write: Callable, content: dict[str, Any]) -> None:
