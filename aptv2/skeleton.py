@@ -90,8 +90,8 @@ class Skeleton:
     def unpaired(self) -> tuple[str, ...]:
         """Keypoints that may have a twin that is not known: a mirrored image would swap the two.
 
-        Those are keypoints called after a side, those that differ from others by a number or letter,
-        and, where no pair is known at all, those that are not called after a part of the middle.
+        Those are keypoints called after a side, those that differ from others by a number or a
+        letter, and, where no pair is known at all, those not called after a part of the middle.
         """
         paired = {keypoint for pair in self.pairs for keypoint in pair}
         others = [name for i, name in enumerate(self.names) if i not in paired]

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from aptv2.datasets.records import read_bytes
 from aptv2.errors import InputError
 
@@ -22,6 +24,7 @@ _MOST_TIMES = 100  # times its own size that a larger one may become: more is no
 _ROW = 400  # bytes of the Python object that readers make of a record or a text
 _OBJECTS = "VSO"  # kinds of dtype that readers make such objects of
 _MOST_OBJECTS, _MOST_DEPTH = 20_000, 32
+_RECORD = 16  # bytes of a text of any length where it is named: its length, and where it lies
 PICTURES = re.compile(r"video\d+/video")
 """Pictures that SLEAP embeds; they are read one by one."""
 
@@ -85,6 +88,8 @@ def _check(file: Any, path: Path) -> None:
                 if item.external or item.is_virtual:
                     raise _refused(path, f"{place[:80]!r} lies in other files")
                 if item.shape is not None and not PICTURES.fullmatch(place):
+                    if item.dtype.kind == "O" and _longest(item, path) > size:
+                        raise _refused(path, f"{place[:80]!r} has a text longer than the file")
                     plain += item.size * max(8, item.dtype.itemsize) + _text_bytes(item)
                     weighted += item.size * _ROW if item.dtype.kind in _OBJECTS else 0
             if plain > _MOST_BYTES:
@@ -96,6 +101,24 @@ def _check(file: Any, path: Path) -> None:
 
 def _refused(path: Path, fault: str) -> InputError:
     return InputError(f"{path}: {fault}, which is refused; save it again in its own program.")
+
+
+def _longest(item: Any, path: Path) -> int:
+    """Length of the longest text of any length, as its record says: HDF5 would make room for it."""
+    records = [b""]
+    if item.chunks is None:
+        if (offset := item.id.get_offset()) is not None:
+            with path.open("rb") as file:
+                file.seek(offset)
+                records.append(file.read(item.size * _RECORD))
+    elif item.id.get_create_plist().get_nfilters() == 0:
+        for number in range(item.id.get_num_chunks()):
+            place = item.id.get_chunk_info(number).chunk_offset
+            records.append(item.id.read_direct_chunk(place)[1])
+    lengths = np.frombuffer(
+        b"".join(part[: len(part) // _RECORD * _RECORD] for part in records), "<u4"
+    )
+    return int(lengths[:: _RECORD // 4].max(initial=0))
 
 
 def _text_bytes(item: Any) -> int:

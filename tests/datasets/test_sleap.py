@@ -114,6 +114,19 @@ def test_texts_that_are_large_together(path: Path, monkeypatch: pytest.MonkeyPat
         read_annotations(path)
 
 
+def test_a_text_said_to_be_longer_than_its_file(path: Path) -> None:
+    """HDF5 made room for four gigabytes before it looked."""
+    with h5py.File(path, "r") as file:
+        texts = file["tracks_json"].id
+        place = texts.get_chunk_info(0).byte_offset if file["tracks_json"].chunks else None
+        start = texts.get_offset() if place is None else place
+    content = bytearray(path.read_bytes())
+    content[start : start + 4] = b"\xff" * 4
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="'tracks_json' has a text longer than the file"):
+        read_annotations(path)
+
+
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_damaged_files_are_read_or_refused(path: Path, data: st.DataObject) -> None:
