@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from aptv2.codecs import Codec
 from aptv2.codecs.heatmaps import gaussian_heatmaps
-from aptv2.models.lite import detection, tracking
+from aptv2.models.lite import detection, fused, tracking
 from aptv2.models.lite.backbone import CHANNELS, STRIDES, Backbone, FoldedConv, imagenet_state
-from aptv2.models.lite.network import LiteNetwork, LitePose, fuse
+from aptv2.models.lite.fused import fuse
+from aptv2.models.lite.network import LiteNetwork, LitePose
 from aptv2.models.lite.pose import SIGMA, probabilities
 from aptv2.models.lite.pyramid import Block
 from aptv2.models.pose.base import IMAGENET_MEAN, IMAGENET_STD, PoseModel, normalise
@@ -109,16 +110,16 @@ class TestBackbone:
 
 class TestFuse:
     def test_changes_no_output(self, network: LiteNetwork) -> None:
-        fused = fuse(copy.deepcopy(network))
-        assert isinstance(fused, LiteNetwork)
-        assert not any(isinstance(m, nn.BatchNorm2d | FoldedConv) for m in fused.modules())
+        ready = fuse(copy.deepcopy(network))
+        assert isinstance(ready, LiteNetwork)
+        assert not any(isinstance(m, nn.BatchNorm2d | FoldedConv) for m in ready.modules())
         generator = torch.Generator().manual_seed(0)
         search = torch.randn(1, 3, 256, 256, generator=generator)
         small = torch.randn(1, 3, 128, 128, generator=generator)
         box = torch.tensor([[0.25, 0.3, 0.75, 0.6]])
         results = []
         with torch.inference_mode():
-            for each in (network, fused):
+            for each in (network, ready):
                 part = each.search
                 features, template = part.backbone(search), part.backbone(small)
                 token = part.tracking.template(template, box)
@@ -132,10 +133,22 @@ class TestFuse:
         for found, expected in zip(results[1], results[0], strict=True):
             assert_same(found, expected)
 
+    def test_one_pass_gives_the_same_numbers(
+        self, network: LiteNetwork, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """In bfloat16 on a processor, where oneDNN clamps while it computes."""
+        part = fuse(copy.deepcopy(network.pose)).to(torch.bfloat16)
+        pictures = torch.randn(2, 3, 128, 96, generator=torch.Generator().manual_seed(0))
+        with torch.inference_mode():
+            found = part(pictures)
+            monkeypatch.setattr(fused, "ONE_PASS", None)
+            for one, other in zip(found, part(pictures), strict=True):
+                assert torch.equal(one, other)
+
     def test_twice_is_once(self, network: LiteNetwork) -> None:
-        fused = fuse(copy.deepcopy(network.pose))
-        names = list(fused.state_dict())
-        assert list(fuse(fused).state_dict()) == names
+        ready = fuse(copy.deepcopy(network.pose))
+        names = list(ready.state_dict())
+        assert list(fuse(ready).state_dict()) == names
 
     def test_not_in_training(self) -> None:
         with pytest.raises(ValueError, match="eval mode"):

@@ -57,8 +57,8 @@ class FoldedConv(nn.Module):
             x = conv._conv_forward(x, weight, bias)
         return F.relu6(x) if self.act else x
 
-    def fused(self) -> nn.Sequential:
-        """The same as plain layers, for use without training."""
+    def plain(self) -> nn.Conv2d:
+        """The one convolution that the two are, without the activation."""
         conv = nn.utils.skip_init(
             nn.Conv2d,
             self.conv.in_channels,
@@ -72,7 +72,7 @@ class FoldedConv(nn.Module):
             weight, bias = self.folded()
             conv.weight.copy_(weight)
             conv.bias.copy_(bias)
-        return nn.Sequential(conv, nn.ReLU6(inplace=True)) if self.act else nn.Sequential(conv)
+        return conv
 
 
 class Backbone(nn.Module):

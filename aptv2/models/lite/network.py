@@ -7,10 +7,10 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from aptv2.models.lite.backbone import Backbone, FoldedConv, imagenet_state
+from aptv2.models.lite.backbone import Backbone, imagenet_state
 from aptv2.models.lite.detection import DetectionHead
+from aptv2.models.lite.fused import fuse
 from aptv2.models.lite.pose import PoseHead, probabilities
-from aptv2.models.lite.pyramid import ConvNorm
 from aptv2.models.lite.tracking import TrackingHead
 from aptv2.models.lite.transfer import load_for_other_keypoints
 from aptv2.models.network import Batch, Network, Objective
@@ -140,23 +140,3 @@ class LitePose(PoseModel):
     def forward(self, images: Tensor) -> Tensor:
         """Heatmaps (N, K, H/4, W/4), 1 at the peak of a keypoint that is surely there."""
         return probabilities(*self.part(images))
-
-
-def fuse(module: nn.Module) -> nn.Module:
-    """Fold every batch norm into the convolution before it, in place, for use without training.
-
-    Raises
-    ------
-    ValueError
-        In training mode, where batch norms would still change.
-    """
-    if module.training:
-        raise ValueError("only a network in eval mode can be fused")
-    for parent in list(module.modules()):
-        for name, child in list(parent.named_children()):
-            if isinstance(child, FoldedConv):
-                setattr(parent, name, child.fused())
-            elif isinstance(child, ConvNorm):
-                fused = nn.utils.fusion.fuse_conv_bn_eval(child.conv, child.norm)
-                setattr(parent, name, nn.Sequential(fused, *list(child)[2:]))
-    return module
