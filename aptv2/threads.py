@@ -12,6 +12,8 @@ import math
 import os
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 # Each is read by one library; together they cover the builds of torch for Linux, macOS and Windows.
@@ -91,6 +93,22 @@ def set_environment() -> None:
     if quota < _affinity():
         for name in _COUNTS:
             os.environ.setdefault(name, str(quota))
+
+
+@contextmanager
+def shared_cores(parts: int) -> Iterator[None]:
+    """While it lasts, computations of torch take their share of the processors of one alone.
+
+    Several that run beside each other then do not get into each other's way.
+    """
+    import torch
+
+    alone = torch.get_num_threads()
+    torch.set_num_threads(max(1, alone // parts))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(alone)
 
 
 def usable_cpus() -> int:

@@ -174,3 +174,18 @@ def test_affinity_counts() -> None:
     code = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
     code += "from aptv2.threads import usable_cpus; assert usable_cpus() == 1"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_parts_share_the_cores() -> None:
+    import torch
+
+    alone = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        with threads.shared_cores(2):
+            assert torch.get_num_threads() == 2
+        with threads.shared_cores(8):
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == 4
+    finally:
+        torch.set_num_threads(alone)

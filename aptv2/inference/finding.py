@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from aptv2.tracking.interfaces import (
     part,
     prefixed,
 )
+
+Detections = tuple[np.ndarray, np.ndarray]  # boxes and scores of a frame
 
 
 class AnimalFinder:
@@ -45,21 +48,26 @@ class AnimalFinder:
         self.associator, self.flip_test = associator, flip_test
         # Animals whose tracks are still keys.
         self._waiting: deque[Animals] = deque()
+        self._thread = ThreadPoolExecutor(1, "detector")
+        self._detecting: tuple[Sequence[np.ndarray], Future[list[Detections]]] | None = None
 
     def step(self, images: Sequence[np.ndarray], numbers: Sequence[int]) -> list[Animals]:
         """Take the next frames; see :class:`aptv2.tracking.interfaces.AnimalReader`."""
-        for image, found in zip(images, self.detector.detect_batch(images), strict=True):
-            self._waiting.append(self._read(image, *found))
+        detections = self._thread.submit(self.detector.detect_batch, images)
+        self._read_detected()
+        self._detecting = images, detections
         late = self.associator.birth_frames - 1
         return [self._pop() for _ in range(len(self._waiting) - late)]
 
     def finish(self) -> list[Animals]:
         """The animals of the last frames."""
+        self._read_detected()
         self.associator.finish()
         return [self._pop() for _ in range(len(self._waiting))]
 
     def state(self) -> State:
         """Everything that the next step depends on, as arrays."""
+        self._read_detected()  # a state holds no images
         state = prefixed(self.associator.state(), "associator")
         for i, animals in enumerate(self._waiting):
             state |= prefixed(animals._asdict(), f"waiting{i}")
@@ -71,6 +79,13 @@ class AnimalFinder:
         self._waiting.clear()
         while waiting := part(state, f"waiting{len(self._waiting)}"):
             self._waiting.append(Animals(**waiting))
+
+    def _read_detected(self) -> None:
+        """Wait for the detections that are on their way, and read their poses."""
+        if self._detecting is not None:
+            (images, detections), self._detecting = self._detecting, None
+            for image, found in zip(images, detections.result(), strict=True):
+                self._waiting.append(self._read(image, *found))
 
     def _read(self, image: np.ndarray, boxes: np.ndarray, scores: np.ndarray) -> Animals:
         matters = self.associator.carries_on(boxes, scores)

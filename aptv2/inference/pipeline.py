@@ -31,6 +31,7 @@ from aptv2.models.devices import Dtype
 from aptv2.models.protocols import Detector, PoseNetwork, Tracker
 from aptv2.models.registry import DEFAULT
 from aptv2.tables import PoseTable
+from aptv2.threads import shared_cores
 from aptv2.tracking.association import Associator
 from aptv2.tracking.interfaces import (
     AnimalReader,
@@ -170,6 +171,7 @@ def track_video(
         nullcontext() if files is None else held_results(files),
         Results(video, skeleton, files, smooth, settings) as results,
         postponed_interrupt() as interrupted,
+        shared_cores(1 if first is not None else 2),  # detection beside pose and all else
     ):
         table = _run(video, reader, results, resume, progress, interrupted)
     if first is not None:
