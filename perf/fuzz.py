@@ -72,20 +72,20 @@ def drive(name: str, seed: int, first: int, tries: int) -> tuple[int, list[str]]
             numbers = ["--seed", str(seed), "--first", str(at), "--tries", str(end - at)]
             child = subprocess.Popen([*command, *numbers], stdout=subprocess.PIPE, text=True)
             assert child.stdout is not None
-            begun = None
+            started = None
             for line in child.stdout:
                 word, number, *rest = line.rstrip("\n").split(" ", 2)
                 if word == "TRY":
-                    begun = int(number)
+                    started = int(number)
                 elif word == "DONE":
-                    at, begun = int(number) + 1, None
+                    at, started = int(number) + 1, None
                     refused += rest[0] == "refused"
                     if rest[0].startswith("FAULT"):
                         faults.append(f"{number}: {rest[0]}")
             code = child.wait()
-            if begun is not None:
-                faults.append(f"{begun}: the process ended with {code}")
-                at = begun + 1
+            if started is not None:
+                faults.append(f"{started}: the process ended with {code}")
+                at = started + 1
             elif code:
                 raise SystemExit(f"{name}: the process ended with {code} before a try")
     return refused, faults
