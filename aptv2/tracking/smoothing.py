@@ -59,6 +59,8 @@ class OneEuroFilter:
         points = np.asarray(points, np.float64)
         smooth, speeds = points.copy(), np.zeros_like(points)
         _, now, before = np.intersect1d(tracks, self._tracks, return_indices=True)
+        recent = time - self._times[before] < FORGET_SECONDS  # No frame may lie in a gap.
+        now, before = now[recent], before[recent]
         if len(now):
             step = np.maximum(time - self._times[before], 1e-6)[:, None, None]
             change = (points[now] - self._points[before]) / step

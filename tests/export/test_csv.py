@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from aptv2.export import write_csv
+from aptv2.datasets import read_annotations
+from aptv2.export import write_coco, write_csv
 from aptv2.skeleton import Skeleton
 from aptv2.tables import Frames, PoseTable
 
@@ -78,3 +79,24 @@ def test_no_animal_leaves_the_header(tmp_path: Path) -> None:
     write_csv(PoseTable.make(Frames.make(3), []), tmp_path / "clip.csv")
     assert (tmp_path / "clip.csv").read_text().startswith("frame,time,track_id,")
     assert read(tmp_path / "clip.csv") == []
+
+
+def test_times_of_a_variable_rate_and_a_long_gap_are_kept(tmp_path: Path) -> None:
+    """In tables and in our own file, to the microsecond; frame numbers stay too."""
+    times, indices = [0.0, 0.04, 0.5, 3.504167], [0, 1, 9, 40]
+    table = PoseTable.make(
+        Frames.make(indices=indices, times=times),
+        [0, 1, 2, 3],
+        keypoints=np.ones((4, 2, 3)),
+        scores=[1] * 4,
+        tracks=[1] * 4,
+        skeleton=SKELETON,
+    )
+    write_csv(table, tmp_path / "clip.csv")
+    rows = read(tmp_path / "clip.csv")[::2]
+    assert [float(row["time"]) for row in rows] == times
+    assert [int(row["frame"]) for row in rows] == indices
+    write_coco(table, tmp_path / "clip.tracks.json")
+    back = read_annotations(tmp_path / "clip.tracks.json")
+    assert back.frames.times.tolist() == times
+    assert back.frames.indices.tolist() == indices

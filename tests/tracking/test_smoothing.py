@@ -100,3 +100,22 @@ def test_it_resumes_where_it_stopped(cut: int) -> None:
     second.restore(first.state())
     for t in range(cut, 30):
         np.testing.assert_array_equal(second(TRACK, path[t], LENGTHS, t / FPS), expected[t])
+
+
+def test_steps_of_any_length_count_by_their_time() -> None:
+    """A resting filter at 0, 0.1 and 0.4 s: shares a / (a + 1) with a = 2 pi * 1.5 Hz * step."""
+    smooth = OneEuroFilter(speed_gain=0)
+    found = [
+        smooth(np.array([1]), np.full((1, 1, 2), x), np.array([50.0]), time)[0, 0, 0]
+        for time, x in ((0.0, 0.0), (0.1, 10.0), (0.4, 10.0))
+    ]
+    np.testing.assert_allclose(found, [0, 4.8519, 8.6550], atol=1e-4)
+
+
+@pytest.mark.parametrize("gap", [0.5, 3.0, 3600.0])
+def test_a_gap_without_frames_starts_anew(gap: float) -> None:
+    """Recordings pause, and trail cameras take a picture an hour: the old place says nothing."""
+    smooth = OneEuroFilter()
+    smooth(np.array([1]), np.zeros((1, 1, 2)), np.array([50.0]), 10.0)
+    far = smooth(np.array([1]), np.full((1, 1, 2), 80.0), np.array([50.0]), 10.0 + gap)
+    np.testing.assert_array_equal(far, np.full((1, 1, 2), 80.0))
