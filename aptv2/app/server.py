@@ -280,7 +280,7 @@ async def _draw(request: Request, clip: Clip) -> Response:
 
 
 def _begin(request: Request, clip: Clip, job: Job) -> Response:
-    """Put work on a clip behind what waits. The first job of each prepares it; that may go on."""
+    """Queue work on a clip, whose first job prepares it and may still be running."""
     if any(not other.over for other in clip.jobs[1:]):
         raise HTTPException(409, f"{clip.name} is busy; wait, or cancel the work first.")
     clip.jobs.append(request.app.state.workspace.jobs.submit(job))

@@ -118,7 +118,7 @@ class Workspace:
             raise TooLargeError(f"{name} does not fit on the disk; make room and try again.")
 
     def open_result(self, path: Path, video: Path | None = None) -> Clip:
-        """Show tracks that are there already.
+        """Show existing tracks.
 
         Parameters
         ----------

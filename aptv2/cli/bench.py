@@ -16,7 +16,7 @@ bench = typer.Typer(
     name="bench",
     help="The paper's tracks, their tables beside the paper's. RESULTS can be shared: start the "
     "same command several times, on several machines or as a SLURM array, and each cell is done "
-    "once. A run that was stopped goes on where it was.",
+    "once. Started again, a run that stopped is resumed.",
     no_args_is_help=True,
 )
 
@@ -123,7 +123,7 @@ def zero_shot(
     device: _Device = None,
     dtype: _Dtype = "auto",
 ) -> None:
-    """Three networks trained on AP-10K alone, tested on six families.
+    """Three networks trained only on AP-10K, tested on six families.
 
     Example: [cyan]aptv2 bench zero-shot --data APTv2 --ap10k AP-10K --train -o results[/]
     """
@@ -146,7 +146,7 @@ def leave_one_out(
     device: _Device = None,
     dtype: _Dtype = "auto",
 ) -> None:
-    """HRNet-w32 trained without one of six families, on all clips or on easy ones alone.
+    """HRNet-w32 trained without one of six families, on all clips or only on easy ones.
 
     Example: [cyan]aptv2 bench leave-one-out --data APTv2 --train --only 'easy-*' -o results[/]
     """

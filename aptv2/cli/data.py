@@ -87,7 +87,7 @@ def pack(
 ) -> None:
     """Write the crops that a training run needs, once, so that it need not decode whole images.
 
-    Goes on where an earlier call stopped. A recipe uses a pack that its data.pose_pack names.
+    Resumes an earlier call that stopped. A recipe uses a pack that its data.pose_pack names.
 
     Example: [cyan]aptv2 data pack APTv2/annotations/train_annotations.json -o packs/train[/]
     """

@@ -19,7 +19,7 @@ class Subset(str, Enum):
     hard = "hard"
 
 
-# Options that mean nothing where a tracker is tested alone.
+# Options that mean nothing where only a tracker is tested.
 _OF_POSES = ("flip_test", "oks_nms", "resamples", "devices", "resume")
 
 
@@ -29,7 +29,7 @@ def run_test(
         str | None,
         typer.Argument(
             help="Name of a recipe or network (vitpose_b), a recipe file, or a release's config.",
-            show_default="none: a --tracker is tested alone",
+            show_default="none: only a --tracker is tested",
         ),
     ] = None,
     checkpoint: Annotated[
@@ -88,14 +88,14 @@ def run_test(
     dtype: Annotated[str, typer.Option(help="float32, bfloat16, or auto.")] = "auto",
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="Go on where a run stopped; a --tracker follows anew."),
+        typer.Option("--resume", help="Resume a run that stopped; a --tracker starts again."),
     ] = False,
 ) -> None:
     """Test a pose network: AP by species and family, easy and hard, as in the APTv2 paper.
 
     With [cyan]--tracker[/] the boxes are those of a tracker that is given each animal's first one,
-    as in the paper's third track; their scores stand beside. Without a recipe the tracker is
-    tested alone, on clips of one animal: AO and SR, and a folder for GOT-10k's server to be zipped.
+    as in the paper's third track; their scores are reported too. Without a recipe only the tracker
+    is tested, on clips of one animal: AO and SR, and a folder to be zipped for GOT-10k's server.
 
     Example: [cyan]aptv2 test vitpose_b vitpose_b.pth --data APTv2 --split val[/]
 
@@ -125,13 +125,17 @@ def run_test(
     output = output or Path("runs", run)
     if recipe is None:
         if tracker is None:
-            raise InputError("give a recipe or a network's name, or --tracker to test one alone.")
+            raise InputError(
+                "give a recipe or a network's name, or --tracker to test only a tracker."
+            )
         for name in _OF_POSES:
             source = context.get_parameter_source(name)
             # By name: newer Typers have a copy of Click, with an enum of its own.
             if source is not None and source.name == "COMMANDLINE":
                 option = "--" + name.replace("_", "-")
-                raise InputError(f"{option}: a tracker tested alone has no use for it.")
+                raise InputError(
+                    f"{option}: a test of only a tracker has no use for it; leave it out."
+                )
         clips = part_of(read_clips(data, split), subset.value)
         follower = aptv2.load_tracker(tracker, tracker_weights, device, dtype)  # type: ignore[arg-type]
         print_box_report(score_boxes(follower, clips, output, progress=True))

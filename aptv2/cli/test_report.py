@@ -68,7 +68,7 @@ def print_tracked_report(report: TrackedPoseReport) -> None:
 
 
 def print_box_report(report: TrackerReport) -> None:
-    """Print the scores of animals that were followed alone, in percent."""
+    """Print the scores of animals that were each followed on their own, in percent."""
     title = f"{report.animals:,} clips, {report.frames:,} frames that count"
     table = Table(title=f"{title}, {report.fps:.1f} frames a second")
     for name in _BOXES:

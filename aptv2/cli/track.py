@@ -58,9 +58,7 @@ def track(
     video: Annotated[
         bool, typer.Option("--video/--no-video", help="Write a video with the poses drawn on it.")
     ] = True,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")
-    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume an interrupted run.")] = False,
     engine: Annotated[
         Literal["local", "ray"],
         typer.Option(help="One video after the other, or spread over a Ray cluster."),

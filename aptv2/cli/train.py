@@ -52,7 +52,7 @@ def train(
         ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in the output folder.")
+        bool, typer.Option("--resume", help="Resume the run in the output folder.")
     ] = False,
     source: Annotated[
         Path | None,

@@ -75,7 +75,7 @@ def train(
     output
         Run folder: `run.json` says what the run was made of, `report/` how it went.
     resume
-        Go on where a run in `output` stopped.
+        Resume the run in `output`.
     devices, nodes
         GPUs of each machine, or processes where there is none; and machines. A step's batch stays
         the recipe's.

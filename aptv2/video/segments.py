@@ -26,7 +26,7 @@ class SegmentedVideo:
     fps
         Frames per second.
     count
-        Segments that are there already, from an earlier run.
+        Existing segments, from an earlier run.
     """
 
     def __init__(self, folder: Path, width: int, height: int, fps: float, count: int = 0) -> None:

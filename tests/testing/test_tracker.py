@@ -1,4 +1,4 @@
-"""A tracker tested alone: GOT-10k's result folders and its scores, with one command."""
+"""A test of only a tracker: GOT-10k's result folders and its scores, with one command."""
 
 from __future__ import annotations
 
@@ -109,9 +109,9 @@ def test_it_refuses_before_it_follows(got10k: Path, tmp_path: Path) -> None:
     ("options", "words"),
     [
         ([], "give a recipe or a network's name, or --tracker"),
-        (["--tracker", "lite", "--resume"], "--resume: a tracker tested alone has no use"),
-        (["--tracker", "lite", "--no-flip-test"], "--flip-test: a tracker tested alone"),
-        (["--tracker", "lite", "--devices", "2"], "--devices: a tracker tested alone"),
+        (["--tracker", "lite", "--resume"], "--resume: a test of only a tracker has no use"),
+        (["--tracker", "lite", "--no-flip-test"], "--flip-test: a test of only a tracker"),
+        (["--tracker", "lite", "--devices", "2"], "--devices: a test of only a tracker"),
         (["--tracker", "lite", "--data", "nowhere"], "does not exist"),
     ],
 )
