@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -12,11 +13,23 @@ from aptv2.errors import Stopped
 from aptv2.inference.interrupt import postponed_interrupt
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+DEFAULTS = {signal.SIGINT: signal.default_int_handler}
+
+
+@pytest.fixture(autouse=True)
+def not_ignored() -> Iterator[None]:
+    """Tests started in the background or under nohup inherit signals that are ignored."""
+    before = {
+        number: signal.signal(number, DEFAULTS.get(number, signal.SIG_DFL)) for number in SIGNALS
+    }
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_a_signal_is_told_and_raised_at_the_end(number: int) -> None:
-    def until_told() -> None:
+def test_a_signal_is_reported_and_raised_at_the_end(number: int) -> None:
+    def until_reported() -> None:
         with postponed_interrupt() as stopped:
             assert stopped() == 0
             os.kill(os.getpid(), number)
@@ -24,7 +37,7 @@ def test_a_signal_is_told_and_raised_at_the_end(number: int) -> None:
 
     before = [signal.getsignal(each) for each in SIGNALS]
     with pytest.raises(Stopped) as caught:
-        until_told()
+        until_reported()
     assert caught.value.code == 128 + number
     assert [signal.getsignal(each) for each in SIGNALS] == before
 
@@ -54,13 +67,13 @@ def test_ignored_signals_stay_ignored() -> None:
 
 
 def test_other_threads_are_never_stopped() -> None:
-    told: list[int] = []
+    reported: list[int] = []
 
     def run() -> None:
         with postponed_interrupt() as stopped:
-            told.append(stopped())
+            reported.append(stopped())
 
     thread = threading.Thread(target=run)
     thread.start()
     thread.join()
-    assert told == [0]
+    assert reported == [0]
