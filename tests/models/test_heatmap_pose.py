@@ -41,6 +41,7 @@ BAR = 1e-5  # of the output's standard deviation
 # Batch norms over few, similar pixels magnify float32's noise: in training mode the reference's
 # own ResNet-50 is 2.8e-4 off what float64 gives, and so is ours. Nothing magnifies a ViT's.
 TRAINING_BARS = {"vitpose_b": BAR}
+FAR = 2000  # pixels; the frames are a few hundred wide
 TRAINING_BAR = 1e-3
 Manifest = Callable[[str], dict[str, list[Any]]]
 MMPOSE = json.loads((Path(__file__).parent / "mmpose_outputs.json").read_text())
@@ -184,8 +185,13 @@ class TestReference:
         found = decoded(network(name), outputs(name)["flip"])
         there = expected[..., 2] > 0  # elsewhere the heatmap has no peak at all
         assert there.mean() > 0.9
-        # Fits to the flat peaks of noise magnify float32's noise; one lands 5,000 pixels away.
-        np.testing.assert_allclose(found[there], expected[there], rtol=0.01, atol=0.05)
+        # Fits to the flat peaks of noise magnify float32's noise: of one that lands 5,000 pixels
+        # away, only that it does is certain.
+        far = there & (np.abs(expected[..., :2]).max(axis=-1) > FAR)
+        assert far.sum() <= 1
+        assert (np.abs(found[far, :2]).max(axis=-1) > FAR).all()
+        near = there & ~far
+        np.testing.assert_allclose(found[near], expected[near], rtol=0.01, atol=0.05)
         np.testing.assert_allclose(found[..., 2], expected[..., 2], atol=1e-5)
 
 
