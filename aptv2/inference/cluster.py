@@ -25,7 +25,8 @@ def on_ray(
 
     The cluster is the one that `RAY_ADDRESS` names or that runs on this machine, else one of only
     this machine. There is one actor for each GPU, or for each machine where the cluster has none.
-    All machines must see the same files.
+    All machines must see the same files. The jobs of a machine that is lost go to the others, and
+    to one that joins in its place.
 
     Parameters
     ----------
@@ -44,29 +45,43 @@ def on_ray(
     ray = _connected()
     devices = _devices(ray)[: len(jobs)]
     start = ray.remote(_Worker).options
-    idle = deque((start(**resources).remote(), resources) for resources in devices)
+    # Ray starts an actor when there is room for it: never, where its machine is gone. So none is
+    # given a job before it runs.
+    starting: dict[Any, tuple[Any, dict[str, Any]]] = {}
+    idle: deque[tuple[Any, dict[str, Any]]] = deque()
     busy: dict[Any, tuple[Any, dict[str, Any], Job, int]] = {}
     waiting = deque((job, 1) for job in jobs)
+
+    def begin(resources: dict[str, Any]) -> None:
+        actor = start(**resources).remote()
+        starting[actor.ready.remote()] = actor, resources
+
     try:
+        for resources in devices:
+            begin(resources)
         while waiting or busy:
             while waiting and idle:
                 (actor, resources), (job, attempt) = idle.popleft(), waiting.popleft()
                 busy[actor.run.remote(work, job, attempt > 1)] = actor, resources, job, attempt
-            (ready,), _ = ray.wait(list(busy))
+            (ready,), _ = ray.wait([*busy, *starting])
+            if ready in starting:
+                # One that did not start fails in its job, whose attempts are counted.
+                idle.append(starting.pop(ready))
+                continue
             actor, resources, job, attempt = busy.pop(ready)
             try:
                 result = ray.get(ready)
             except ray.exceptions.RayActorError:
-                actor = start(**resources).remote()
+                begin(resources)
                 if attempt < ATTEMPTS:
                     waiting.append((job, attempt + 1))
-                    idle.append((actor, resources))
                     continue
                 result = lost(job, attempt)
-            idle.append((actor, resources))
+            else:
+                idle.append((actor, resources))
             yield result
     finally:
-        for actor in [*(each[0] for each in idle), *(each[0] for each in busy.values())]:
+        for actor, *_ in [*idle, *busy.values(), *starting.values()]:
             ray.kill(actor)
 
 
@@ -76,6 +91,9 @@ class _Worker:
     def __init__(self) -> None:
         # The first job brings torch with it, so this comes before.
         set_environment()
+
+    def ready(self) -> None:
+        """Return once the process runs."""
 
     def run(self, work: Callable[[Job, bool], Result], job: Job, retry: bool) -> Result:
         return work(job, retry)

@@ -6,10 +6,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -60,6 +62,46 @@ def test_as_local_and_one_worker_killed(ray: object, clips: Path, tmp_path: Path
     assert [outcome.code for outcome in spread] == [0] * CLIPS
     assert len(_written(tmp_path / "local")) == 2 * CLIPS
     assert _written(tmp_path / "ray") == _written(tmp_path / "local")
+
+
+@pytest.mark.slow
+def test_as_local_and_one_machine_of_two_lost(ray: object, clips: Path, tmp_path: Path) -> None:
+    few = [clips / f"{number}.mp4" for number in range(4)]
+    local = list(track_videos(few, tmp_path / "local", overlay=False))
+    assert [outcome.code for outcome in local] == [0] * len(few)
+    from ray.cluster_utils import Cluster
+
+    ray.shutdown()  # type: ignore[attr-defined]
+    head = {"num_cpus": 1, "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    try:
+        second = cluster.add_node(num_cpus=1)
+        ray.init(address=cluster.address, log_to_driver=False)  # type: ignore[attr-defined]
+        cluster.wait_for_nodes(timeout=30)
+        remover = threading.Thread(
+            target=_remove_busy, daemon=True, args=(cluster, second, tmp_path / "ray")
+        )
+        remover.start()
+        spread = []
+        for outcome in track_videos(few, tmp_path / "ray", overlay=False, engine="ray"):
+            spread.append((outcome, remover.is_alive()))
+        remover.join(timeout=10)
+        alive = [node["Alive"] for node in ray.nodes()]  # type: ignore[attr-defined]
+    finally:
+        ray.shutdown()  # type: ignore[attr-defined]
+        cluster.shutdown()
+    assert sorted(alive) == [False, True]
+    assert [outcome.code for outcome, _ in spread] == [0] * len(few)
+    assert not spread[-1][1]  # some videos were done after the machine was lost
+    assert len(_written(tmp_path / "local")) == 2 * len(few)
+    assert _written(tmp_path / "ray") == _written(tmp_path / "local")
+
+
+def _remove_busy(cluster: Any, machine: object, out: Path) -> None:
+    """Take a machine away while both have a video in work."""
+    while len(list(out.glob(".*.part"))) < 2:
+        time.sleep(0.01)
+    cluster.remove_node(machine)
 
 
 def _worker() -> int:
