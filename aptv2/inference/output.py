@@ -86,6 +86,13 @@ class Output:
                 f"{self.folder}: results cannot be written here ({error.strerror}); choose "
                 "another output folder."
             ) from error
+        try:
+            tempfile.gettempdir()
+        except FileNotFoundError:  # Torch asks for it too, and ends with this error.
+            raise InputError(
+                "No folder for temporary files can be written; make room on the disk, or name "
+                "another folder in TMPDIR."
+            ) from None
         if not self.name:
             return
         check_target(self.tracks)

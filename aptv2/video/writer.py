@@ -175,4 +175,4 @@ class VideoWriter:
 
     def _failure(self, error: Exception) -> InputError:
         reason = getattr(error, "strerror", None) or str(error)
-        return InputError(f"{self.path} cannot be written: {reason}")
+        return InputError(f"{self.path} cannot be written: {reason}.")
