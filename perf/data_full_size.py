@@ -73,16 +73,20 @@ def measure(arguments: list[str], scratch: Path) -> tuple[float, float]:
 def main() -> None:
     """Print the table."""
     import generate
+    import release_clips
 
     arguments = parser(__doc__)
-    arguments.add_argument("--images", type=int, default=generate.IMAGES)
+    arguments.add_argument("--images", type=int, default=release_clips.IMAGES)
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--only", default="", help="steps with this in their name")
     options = arguments.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
         root = generate.write_release(
-            scratch / "APTv2", generate.full_size_clips(), bare=generate.BARE, dirty=generate.DIRTY
+            scratch / "APTv2",
+            release_clips.full_size_clips(),
+            bare=release_clips.BARE,
+            dirty=release_clips.DIRTY,
         )
         link_images(root, options.data / "clips/dog_and_person.mp4", options.images)
         train = str(root / "annotations/train_annotations.json")

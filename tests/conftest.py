@@ -28,8 +28,9 @@ settings.load_profile("aptv2")
 # One thread: the networks here are tiny, and sums do not change their order between machines.
 torch.set_num_threads(1)
 
-# Holds `generate`, which makes APTv2 releases.
-sys.path.insert(0, str(Path(__file__).parent / "datasets"))
+# They hold modules that several test files import, such as `generate`, which makes APTv2 releases.
+for _folder in ("app", "datasets", "evaluation", "inference", "models", "tracking", "weights"):
+    sys.path.insert(0, str(Path(__file__).parent / _folder))
 
 _BITS = 8
 
@@ -64,18 +65,20 @@ def manifest() -> Callable[[str], dict[str, list[Any]]]:
 def full_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The annotation files of APTv2 in full size, without images; not to be changed."""
     import generate
+    import release_clips
 
-    clips = generate.full_size_clips()
+    clips = release_clips.full_size_clips()
     root = tmp_path_factory.mktemp("APTv2")
-    return generate.write_release(root, clips, bare=generate.BARE, dirty=generate.DIRTY)
+    return generate.write_release(root, clips, bare=release_clips.BARE, dirty=release_clips.DIRTY)
 
 
 @pytest.fixture
 def small_release(tmp_path: Path) -> Path:
     """A release of 30 clips with images, two of which no split names, and LabelMe files."""
     import generate
+    import release_clips
 
-    root, clips = tmp_path / "APTv2", generate.small_clips()
+    root, clips = tmp_path / "APTv2", release_clips.small_clips()
     return generate.write_release(root, clips, sizes=[(64, 48)], pictures=True, unnamed=2)
 
 

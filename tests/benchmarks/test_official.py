@@ -9,6 +9,7 @@ from pathlib import Path
 import generate
 import numpy as np
 import pytest
+import release_clips
 
 from aptv2.benchmarks import official, testing
 from aptv2.benchmarks.cells import Plan
@@ -28,7 +29,7 @@ OFFICIAL = Plan(official=True)
 
 @pytest.fixture
 def release(tmp_path: Path) -> Path:
-    clips = generate.small_clips()
+    clips = release_clips.small_clips()
     return generate.write_release(
         tmp_path / "release", clips, sizes=[(64, 48)], pictures=True, folders=True
     )
@@ -81,7 +82,7 @@ def test_tracking_counts_each_animal_once(release: Path) -> None:
 
 def test_tracking_in_another_spelling_of_the_folders(tmp_path: Path) -> None:
     """A file of a family that the release does not show names its folders as the others do."""
-    clips = generate.small_clips()
+    clips = release_clips.small_clips()
     root = generate.write_release(
         tmp_path / "APTv2",
         clips,

@@ -8,9 +8,9 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-import generate
 import numpy as np
 import pytest
+import release_clips
 
 from aptv2.datasets import read_aptv2, splits
 from aptv2.datasets.check import Report, check_data
@@ -103,7 +103,7 @@ def test_leaving_a_family_out_tears_no_clip(table: PoseTable, name: str) -> None
     """On train, val and test together, the hardest case."""
     training, held_out = splits.without_family(table, name), splits.of_family(table, name)
     species = {table.categories[key] for key in np.unique(held_out.species).tolist()}
-    assert species == generate.FAMILIES[name]
+    assert species == release_clips.FAMILIES[name]
     assert len(training) + len(held_out) == len(table)
     assert not clips(training) & clips(held_out)
     easy = splits.subset(training, "easy")

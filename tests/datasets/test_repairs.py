@@ -12,6 +12,7 @@ from typing import Any
 import generate
 import numpy as np
 import pytest
+import release_clips
 
 from aptv2 import score_tracking
 from aptv2.datasets import read_annotations
@@ -31,7 +32,7 @@ def release(tmp_path: Path) -> Release:
     """Makes a small release with images and faults."""
 
     def make(**faults: Any) -> Path:
-        clips = generate.small_clips()
+        clips = release_clips.small_clips()
         return generate.write_release(
             tmp_path / "APTv2", clips, sizes=[(64, 48)], pictures=True, **faults
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 import generate
 import numpy as np
 import pytest
+import release_clips
 from typer.testing import CliRunner
 
 import aptv2
@@ -40,8 +41,8 @@ def pose() -> PoseModel:
 @pytest.fixture
 def release(tmp_path: Path) -> Path:
     """A val split of two clips: an easy one, and a hard one with two animals."""
-    clips = [generate.Clip("val", "easy", "dog", 3, [(0, 3)])]
-    clips += [generate.Clip("val", "hard", "cat", 3, [(0, 3), (1, 2)])]
+    clips = [release_clips.Clip("val", "easy", "dog", 3, [(0, 3)])]
+    clips += [release_clips.Clip("val", "hard", "cat", 3, [(0, 3), (1, 2)])]
     return generate.write_release(tmp_path / "APTv2", clips, sizes=[(64, 48)], pictures=True)
 
 
