@@ -1,4 +1,4 @@
-"""A server on a free port, and a table of a few tracks."""
+"""A server on a free port, its client, and a table of a few tracks."""
 
 from __future__ import annotations
 
@@ -6,11 +6,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from aptv2.tables import Frames, PoseTable
+
+if TYPE_CHECKING:
+    import httpx
+
+    from aptv2.app.workspace import Workspace
 
 
 @pytest.fixture
@@ -79,3 +85,22 @@ def result(make_table: Callable[..., PoseTable], make_clip: Callable[..., Path])
     path = video.with_name("walk.tracks.json")
     write_coco(replace(make_table(), root=video), path)
     return path
+
+
+@pytest.fixture
+def workspace() -> Iterator[Workspace]:
+    """A workspace that takes uploads of up to a megabyte."""
+    pytest.importorskip("starlette", reason="needs the extra 'app'")
+    from aptv2.app.workspace import Workspace
+
+    workspace = Workspace(max_bytes=10**6)
+    yield workspace
+    workspace.close()
+
+
+@pytest.fixture
+def client(server: Callable[..., str], workspace: Workspace) -> Iterator[httpx.Client]:
+    """A browser of a server of `workspace`."""
+    httpx = pytest.importorskip("httpx", reason="needs httpx")
+    with httpx.Client(base_url=server(workspace), timeout=30, trust_env=False) as client:
+        yield client

@@ -154,3 +154,12 @@ def two_animals(animal_clip: Callable[..., SimpleNamespace]) -> SimpleNamespace:
     return animal_clip(
         {"red": ((25, 30), (130, 34), 0, 45), "blue": ((130, 70), (30, 66), 10, 30)}, 46
     )
+
+
+@pytest.fixture
+def truncated(two_animals: SimpleNamespace) -> Path:
+    """The first two thirds of the file of `two_animals`."""
+    content = two_animals.path.read_bytes()
+    path: Path = two_animals.path.with_name("cut.mp4")
+    path.write_bytes(content[: len(content) * 2 // 3])
+    return path
