@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
 import io
 import json
 import math
 import warnings
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -16,17 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
+from reference_cases import KEYS, assert_close, expected_scores, reference_case
 
 from aptv2 import score_keypoints
-from aptv2.datasets import read_coco
-from aptv2.datasets.coco import parse_coco
 from aptv2.errors import InputError
 from aptv2.evaluation.keypoints import ranked
 from aptv2.export import write_coco, write_coco_results
 from aptv2.skeleton import ANIMAL17, Skeleton
 from aptv2.tables import Frames, PoseTable
-
-KEYS = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL")
 
 
 def herd(rng: np.random.Generator, frames: int = 6, most: int = 8) -> PoseTable:
@@ -87,11 +83,6 @@ def pycocotools_scores(truth: Path, results: Path, limit: int = 20) -> dict[str,
         key: math.nan if value == -1 else value
         for key, value in zip(KEYS, evaluation.stats.tolist(), strict=True)
     }
-
-
-def assert_close(scores: dict[str, Any], expected: dict[str, float], margin: float = 1e-9) -> None:
-    for key in KEYS:
-        assert scores[key] == pytest.approx(expected[key], abs=margin, nan_ok=True), key
 
 
 @settings(max_examples=40, deadline=None)
@@ -317,7 +308,6 @@ def test_what_does_not_belong_together(tmp_path: Path) -> None:
 
 # --- the reference's own numbers -----------------------------------------------------------------
 
-NAMES = ("AP", "AP .5", "AP .75", "AP (M)", "AP (L)", "AR", "AR .5", "AR .75", "AR (M)", "AR (L)")
 # The suppression that a case names; one that names none took the hard one.
 SUPPRESSION: dict[str, bool | Literal["soft"]] = {"nms": True, "soft": "soft", "none": False}
 
@@ -336,44 +326,6 @@ def test_reference(reference: Path) -> None:
         if "rescored_first20" in case:  # image, species and score
             rows = np.stack([truth.frames.ids[kept.frame], kept.species, kept.scores], axis=1)
             np.testing.assert_allclose(rows[:20], case["rescored_first20"], rtol=1e-7)
-
-
-def reference_case(reference: Path, name: str) -> tuple[dict[str, Any], PoseTable, PoseTable]:
-    """What the reference says of a case of `eval.json`, its annotations and its predictions."""
-    cases = json.loads((reference / "eval.json").read_text())
-    arrays = np.load(reference / "eval.npz")
-    data, error = name.split("/")[0], name.split("/")[-1]
-    if data == "synth":
-        path = reference / "eval_synth_gt.json.gz"
-        truth = parse_coco(json.loads(gzip.decompress(path.read_bytes())), path)
-    else:
-        truth = read_coco(reference.parent / "data/ap10k_sample/test_ap10k.json")
-    files = cases["synth/instances" if data == "synth" else name]["image_files"]
-    frame_of = {file: row for row, file in enumerate(truth.frames.names)}
-    frame = np.array([frame_of[Path(file).name] for file in files])
-    # The reference predicts for every annotation with keypoints that is no crowd, in file order.
-    real = truth[(truth.num_keypoints > 0) & ~truth.crowd]
-    order = np.argsort(real.frame, kind="stable")
-    species = np.empty(len(frame), np.int64)
-    species[np.argsort(frame, kind="stable")] = real.species[order]
-    boxes = arrays[f"{data}/{error}/boxes"]
-    table = PoseTable.make(
-        truth.frames,
-        frame,
-        keypoints=arrays[f"{data}/{error}/preds"],
-        areas=boxes[:, 4],
-        scores=boxes[:, 5],
-        species=species,
-        categories=truth.categories,
-    )
-    return cases[name], truth, table
-
-
-def expected_scores(case: dict[str, Any]) -> dict[str, float]:
-    values = (case["metrics"][name] for name in NAMES)
-    return {
-        key: math.nan if value == -1 else value for key, value in zip(KEYS, values, strict=True)
-    }
 
 
 @pytest.mark.parametrize("soft", [False, True])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -89,3 +90,15 @@ def red_corners() -> Callable[[Tensor], Tensor]:
 def sight() -> type[nn.Module]:
     """:class:`Sight`."""
     return Sight
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small network with three keypoints, as a convolution network of the paper."""
+    from onnx_networks import THREE, small
+
+    from aptv2.models.onnx_export import export_onnx
+
+    path = tmp_path_factory.mktemp("onnx") / "small.onnx"
+    export_onnx(small(udp=False, skeleton=THREE), "res50", path)
+    return path

@@ -22,16 +22,17 @@ HERE = Path(__file__).parent
 for folder in ("", "models", "evaluation"):
     sys.path.insert(0, str(HERE.parent / folder))
 
-import test_codecs as codec_tests  # noqa: E402
-import test_crops as crop_tests  # noqa: E402
+import reference_cases  # noqa: E402
+import test_codecs_reference as codec_tests  # noqa: E402
+import test_crops_reference as crop_tests  # noqa: E402
 import test_heatmap_pose as pose_tests  # noqa: E402
-import test_keypoints as score_tests  # noqa: E402
 
 from aptv2 import crops  # noqa: E402
 from aptv2.codecs import heatmaps as codecs  # noqa: E402
 from aptv2.codecs.heatmaps import heatmap_targets  # noqa: E402
 from aptv2.datasets.coco import parse_coco  # noqa: E402
 from aptv2.evaluation import score_keypoints  # noqa: E402
+from aptv2.evaluation.keypoints import ranked  # noqa: E402
 from aptv2.models.registry import build  # noqa: E402
 from aptv2.training.optimizers import layer_decay_groups  # noqa: E402
 from aptv2.weights.mmpose import mmpose_name, to_mmpose  # noqa: E402
@@ -246,14 +247,14 @@ def evaluation() -> None:
         name = f"synth/nms/{error}"
         cases[name] = {}
         (HERE / "eval.json").write_text(json.dumps(cases))
-        _, truth, table = score_tests.reference_case(HERE, name)
+        _, truth, table = reference_cases.reference_case(HERE, name)
         scores = score_keypoints(truth, table, rescore=True, oks_nms=True)
-        kept = score_tests.ranked(table, True, True)
+        kept = ranked(table, True, True)
         rows = np.stack([truth.frames.ids[kept.frame], kept.species, kept.scores], axis=1)
         cases[name] = {
             "metrics": {
                 name: float(np.nan_to_num(scores[key], nan=-1))
-                for name, key in zip(score_tests.NAMES, score_tests.KEYS, strict=True)
+                for name, key in zip(reference_cases.NAMES, reference_cases.KEYS, strict=True)
             },
             "kept": len(kept),
             "rescored_first20": rows[:20].tolist(),
