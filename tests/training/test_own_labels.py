@@ -126,7 +126,7 @@ class TestStart:
         [
             ({"names": ["a", "a"]}, "keypoint names repeat"),
             ({"limbs": []}, "Field required"),
-            ([1], "says of its keypoints what cannot be"),
+            ([1], "its keypoints are described wrongly"),
         ],
     )
     def test_keypoints_that_cannot_be(self, tmp_path: Path, skeleton: object, said: str) -> None:
