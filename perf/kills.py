@@ -1,11 +1,11 @@
-r"""`data convert`, `export` and `test` killed at random moments and run again: the files are those of an undisturbed run.
+"""Commands on tables killed at random moments and run again: the files are as undisturbed ones.
 
 Each try starts a command, kills it and its children with SIGKILL at a moment that follows from the
 seed, and runs the command again, with --resume where it has it and there is something to resume.
 A fault is an exit code that is not 0, a file that differs in any byte from that of an undisturbed
 run, or one that is missing or left over. Times, of which reports hold some, are not compared.
 
-    python perf/kills.py [--tries 36] [--seed 0] [--commands test,data\ convert]
+    python perf/kills.py [--tries 36] [--seed 0] [--commands test]
 """
 
 from __future__ import annotations
