@@ -1,6 +1,6 @@
 """Every track of the benchmark in miniature, with its report, timed.
 
-python perf/miniature.py [DATA] [-o RESULTS]
+python perf/miniature.py [DATA] [-o RESULTS] [--official-splits]
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 TRACKS = ("supervised", "zero-shot", "leave-one-out", "low-data", "tracking")
+WITH_SPLITS = ("leave-one-out", "low-data", "tracking")  # that the authors published splits of
 
 
 def main() -> None:
@@ -22,12 +23,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", nargs="?", default=SHARED, type=Path)
     parser.add_argument("-o", "--output", type=Path)
+    parser.add_argument("--official-splits", action="store_true")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         output = arguments.output or Path(folder) / "results"
         start = time.monotonic()
         for track in TRACKS:
             options = ["--data", arguments.data, "--miniature", "--train", "-o", output]
+            if arguments.official_splits and track in WITH_SPLITS:
+                options.append("--official-splits")
             timed(["bench", track, *options])
         timed(["bench", "report", output, "-o", output.with_name(f"{output.name}-report")])
         used = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -70,7 +70,9 @@ def read_checkpoint(source: str | Path, expert: str | None = None) -> Checkpoint
         Where it holds no network that is known here; it says what the file looks like.
     """
     path, tensors, metadata = read_tensors(source, expert)
-    spec = registry.recognise(tensors)
+    spec = registry.specs().get(metadata.get("network", ""))
+    if spec is None or not spec.signature.matches(tensors):
+        spec = registry.recognise(tensors)
     if spec is None:
         raise UnknownNetworkError(
             f"{path}: no network that is known here; {described(tensors)}; aptv2 weights inspect "
@@ -203,7 +205,7 @@ def expect(checkpoint: Checkpoint, name: str) -> None:
             f"{checkpoint.path}: holds {found.title}, which follows no animal; give a tracker's "
             "weights."
         )
-    if found != wanted:
+    if found.signature != wanted.signature:  # networks that share one share their files
         raise InputError(
             f"{checkpoint.path}: holds {found.title}, not {wanted.title}; load it as "
             f"'{found.name}'."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -12,7 +13,7 @@ from aptv2.errors import InputError
 from aptv2.files import write_json
 from aptv2.models.checkpoints import Checkpoint, fill, read_checkpoint, start
 from aptv2.models.inspection import fit_of
-from aptv2.models.registry import build
+from aptv2.models.registry import build, spec
 from aptv2.weights import registry
 from aptv2.weights.cache import cache_folder, hub_folder, is_hub_name, locate, weights_path
 from aptv2.weights.download import Progress, download, file_checksum
@@ -64,6 +65,8 @@ def convert_weights(
         checkpoint = read_checkpoint(source, expert or (known.expert if known else None))
     except UnknownNetworkError as error:
         raise _misfit(source, known, error) from None
+    if known and spec(known.network).signature == checkpoint.spec.signature:
+        checkpoint = replace(checkpoint, network=known.network)
     if known and known.network != checkpoint.network:
         raise InputError(
             f"{checkpoint.path}: holds a {checkpoint.network}, but '{name}' is a {known.network}"

@@ -187,7 +187,9 @@ def test_a_network_is_recognised_by_its_own_tensors(name: str) -> None:
     spec = registry.spec(name)
     with torch.device("meta"):
         tensors = registry.build(name).state_dict()
-    assert registry.recognise(tensors) is spec
+    found = registry.recognise(tensors)
+    # Elimination has no tensors of its own.
+    assert found is spec or (name.endswith("_ce") and found.name == name.removesuffix("_ce"))
     if spec.keypoint_layer is not None:
         assert len(tensors[spec.keypoint_layer]) == len(ANIMAL17)
     assert ("pose" in spec.tasks) == (spec.codec is not None) == (spec.keypoint_layer is not None)

@@ -1,12 +1,10 @@
-"""ViTTrack against OSTrack as it is published, re-implemented here from its description alone.
+"""ViTTrack against OSTrack as it is published, re-implemented from its description alone.
 
 The network of most tests is OSTrack's in all but width and depth; the slow ones take ViT-B.
 """
 
 from __future__ import annotations
 
-import math
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,8 +13,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
-from torch import Tensor
+from ostrack_reference import DEPTH, HEADS, WIDTH, Reference, Shapes, State, small, state_of
 
 import aptv2
 from aptv2 import crops
@@ -36,44 +33,7 @@ from aptv2.weights.files import load_weights
 from aptv2.weights.ostrack import from_ostrack
 
 BAR = 1e-5  # of the standard deviation
-WIDTH, DEPTH, HEADS = 48, 2, 4
 BOXES = [[100, 80, 60, 40], [10.3, 5.7, 33.1, 80.9], [250, 150, 69.5, 88.25], [120.5, 60.5, 31, 47]]
-
-State = dict[str, Tensor]
-Shapes = dict[str, tuple[int, ...]]
-
-
-def weight(name: str, shape: tuple[int, ...]) -> Tensor:
-    """The reference's rule for a tensor of a checkpoint."""
-    generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))
-    if name.endswith("num_batches_tracked"):
-        return torch.ones((), dtype=torch.int64)
-    if name.endswith("running_var"):
-        return 0.5 + torch.rand(shape, generator=generator)
-    noise = torch.randn(shape, generator=generator)
-    if name.endswith("running_mean"):
-        return 0.1 * noise
-    if name.endswith("weight") and len(shape) == 1:
-        return 1 + 0.1 * noise
-    if name.endswith("bias"):
-        return 0.05 * noise
-    return noise / math.sqrt(math.prod(shape[1:])) if len(shape) > 1 else 0.02 * noise
-
-
-def state_of(manifest: dict[str, tuple[int, ...]]) -> State:
-    return {name: weight(name, shape) for name, shape in manifest.items()}
-
-
-def small(official: Shapes) -> Shapes:
-    """OSTrack's names with a narrower, shallower ViT."""
-    shapes = {}
-    for name, shape in official.items():
-        if name.startswith("backbone.blocks.") and int(name.split(".")[2]) >= DEPTH:
-            continue
-        shapes[name] = tuple(
-            {768: WIDTH, 2304: 3 * WIDTH, 3072: 4 * WIDTH}.get(n, n) for n in shape
-        )
-    return shapes
 
 
 @pytest.fixture(scope="module")
@@ -83,107 +43,6 @@ def official(manifest: Callable[[str], dict[str, list[Any]]]) -> Shapes:
 
 def narrow() -> ViTTrack:
     return ViTTrack(Backbone(PatchEmbed(WIDTH, padding=0), WIDTH, DEPTH, HEADS, 0.0), WIDTH)
-
-
-class Reference:
-    """OSTrack without candidate elimination, one animal, plain steps."""
-
-    def __init__(self, state: State, heads: int) -> None:
-        self.state, self.heads = state, heads
-        self.depth = 1 + max(int(k.split(".")[2]) for k in state if ".blocks." in k)
-
-    def linear(self, x: Tensor, name: str) -> Tensor:
-        return x @ self.state[f"{name}.weight"].T + self.state[f"{name}.bias"]
-
-    def norm(self, x: Tensor, name: str) -> Tensor:
-        x = (x - x.mean(-1, keepdim=True)) / torch.sqrt(
-            x.var(-1, unbiased=False, keepdim=True) + 1e-6
-        )
-        return x * self.state[f"{name}.weight"] + self.state[f"{name}.bias"]
-
-    def patches(self, image: Tensor) -> Tensor:
-        """A matrix product instead of a convolution."""
-        size = image.shape[-1] // 16
-        cut = image.reshape(3, size, 16, size, 16).permute(1, 3, 0, 2, 4).reshape(size * size, -1)
-        kernel = self.state["backbone.patch_embed.proj.weight"].flatten(1)
-        return cut @ kernel.T + self.state["backbone.patch_embed.proj.bias"]
-
-    def block(self, x: Tensor, name: str) -> Tensor:
-        tokens, width = x.shape
-        qkv = self.linear(self.norm(x, f"{name}.norm1"), f"{name}.attn.qkv")
-        q, k, v = qkv.reshape(tokens, 3, self.heads, -1).permute(1, 2, 0, 3)
-        attention = (q @ k.transpose(1, 2) / math.sqrt(width // self.heads)).softmax(-1)
-        joined = (attention @ v).transpose(0, 1).reshape(tokens, width)
-        x = x + self.linear(joined, f"{name}.attn.proj")
-        hidden = F.gelu(self.linear(self.norm(x, f"{name}.norm2"), f"{name}.mlp.fc1"))
-        return x + self.linear(hidden, f"{name}.mlp.fc2")
-
-    def branch(self, x: Tensor, kind: str) -> Tensor:
-        s = self.state
-        for layer in range(1, 5):
-            name = f"box_head.conv{layer}_{kind}"
-            x = F.conv2d(x, s[f"{name}.0.weight"], s[f"{name}.0.bias"], padding=1)
-            mean, var = s[f"{name}.1.running_mean"], s[f"{name}.1.running_var"]
-            x = (x - mean[:, None, None]) / torch.sqrt(var + 1e-5)[:, None, None]
-            x = x * s[f"{name}.1.weight"][:, None, None] + s[f"{name}.1.bias"][:, None, None]
-            x = x.clamp(min=0)
-        return F.conv2d(x, s[f"box_head.conv5_{kind}.weight"], s[f"box_head.conv5_{kind}.bias"])
-
-    def maps(self, template: Tensor, search: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        z = self.patches(template) + self.state["backbone.pos_embed_z"][0]
-        x = self.patches(search) + self.state["backbone.pos_embed_x"][0]
-        tokens = torch.cat([z, x])
-        for number in range(self.depth):
-            tokens = self.block(tokens, f"backbone.blocks.{number}")
-        found = self.norm(tokens, "backbone.norm")[-256:].T.reshape(1, -1, 16, 16)
-        score = self.branch(found, "ctr").sigmoid().clamp(1e-4, 1 - 1e-4)
-        size = self.branch(found, "size").sigmoid().clamp(1e-4, 1 - 1e-4)
-        return score, size, self.branch(found, "offset")
-
-    @staticmethod
-    def crop(frame: np.ndarray, box: list[float], factor: float, size: int) -> tuple[Tensor, float]:
-        """A square around a box, pixel by pixel where it leaves the frame."""
-        x, y, w, h = box
-        side = math.ceil(math.sqrt(w * h) * factor)
-        left, top = round(x + 0.5 * w - side * 0.5), round(y + 0.5 * h - side * 0.5)
-        square = np.zeros((side, side, 3), np.uint8)
-        for row in range(side):
-            for column in range(side):
-                i, j = top + row, left + column
-                # The last row and column of a frame are lost in OSTrack's padding.
-                if 0 <= i < frame.shape[0] - 1 and 0 <= j < frame.shape[1] - 1:
-                    square[row, column] = frame[i, j]
-        pixels = cv2.resize(square, (size, size), interpolation=cv2.INTER_LINEAR)
-        mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
-        image = (torch.from_numpy(pixels).float() / 255 - mean) / std
-        return image.permute(2, 0, 1), size / side
-
-    def start(self, frame: np.ndarray, box: list[float]) -> None:
-        self.template, _ = self.crop(frame, box, 2.0, 128)
-        self.box = list(box)
-
-    def step(self, frame: np.ndarray) -> list[float]:
-        search, factor = self.crop(frame, self.box, 4.0, 256)
-        self.last = self.maps(self.template, search)
-        score, size, offset = (each[0].tolist() for each in self.last)
-        hann = [0.5 * (1 - math.cos(2 * math.pi * (i + 1) / 17)) for i in range(16)]
-        best, row, column = max(
-            (hann[i] * hann[j] * score[0][i][j], i, j) for i in range(16) for j in range(16)
-        )
-        assert best > 0
-        cx = (column + offset[0][row][column]) / 16 * 256 / factor
-        cy = (row + offset[1][row][column]) / 16 * 256 / factor
-        w, h = (size[k][row][column] * 256 / factor for k in (0, 1))
-        x, y, w0, h0 = self.box
-        cx += x + 0.5 * w0 - 0.5 * 256 / factor
-        cy += y + 0.5 * h0 - 0.5 * 256 / factor
-        height, width = frame.shape[:2]
-        x1, x2 = cx - 0.5 * w, cx + 0.5 * w
-        y1, y2 = cy - 0.5 * h, cy + 0.5 * h
-        x1, x2 = min(max(0, x1), width - 10), min(max(10, x2), width)
-        y1, y2 = min(max(0, y1), height - 10), min(max(10, y2), height)
-        self.box = [x1, y1, max(10, x2 - x1), max(10, y2 - y1)]
-        return self.box
 
 
 @pytest.fixture(scope="module")

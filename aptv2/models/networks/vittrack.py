@@ -22,11 +22,22 @@ _SEARCH_SIZE = (256, 256)
 
 
 def _track(
-    width: int, depth: int, heads: int, *, skeleton: Skeleton, input_size: Size, drop_path: float
+    width: int,
+    depth: int,
+    heads: int,
+    large: bool = False,
+    eliminates: bool = False,
+    *,
+    skeleton: Skeleton,
+    input_size: Size,
+    drop_path: float,
 ) -> Network:
+    from aptv2.models.trackers.base import Views
     from aptv2.models.trackers.vittrack import ViTTrack, plain_backbone
 
-    return ViTTrack(plain_backbone(width, depth, heads, drop_path), width)
+    backbone = plain_backbone(width, depth, heads, drop_path)
+    views = Views(192, 384, 5.0) if large else Views()  # OSTrack's two
+    return ViTTrack(backbone, width, views=views, eliminates=eliminates)
 
 
 def _pose_track(
@@ -49,29 +60,41 @@ def _hybrid_pose_track(
     return ViTPoseTrack(backbone, width, skeleton, overlap=0, head_width=SMALL_HEADS)
 
 
-def _signature(width: int, pose: bool) -> Signature:
+def _signature(width: int, pose: bool, search: Size = _SEARCH_SIZE) -> Signature:
     decoder = ("pose.final_layer.weight",)
     return Signature(
         present=("centre.score.4.weight", *(decoder if pose else ())),
         absent=() if pose else decoder,
-        sides={"positions.search": (2, width)},
+        sides={
+            "backbone.norm.weight": (0, width),
+            "positions.search": (1, search[0] * search[1] // 256),
+        },
     )
 
 
-SPECS = (
-    NetworkSpec(
-        name="vittrack_b",
-        title="ViTTrack-B",
-        label="ViTTrack",
+def _vittrack(name: str, title: str, large: bool, eliminates: bool) -> NetworkSpec:
+    search = (384, 384) if large else _SEARCH_SIZE
+    return NetworkSpec(
+        name=name,
+        title=title,
+        label="ViTTrack" if name == "vittrack_b" else "",
         tasks=("tracking",),
-        build=partial(_track, 768, 12, 12),
-        signature=_signature(768, pose=False),
+        build=partial(_track, 768, 12, 12, large, eliminates),
+        signature=_signature(768, pose=False, search=search),
         initial={init: f"vitpose_b-{init}" for init in _INITS},
         backbone_of="vitpose_b",
         drop_path=0.1,
         layer_decay=True,
-        fixed_sizes={"tracking": _SEARCH_SIZE},
-    ),
+        fixed_sizes={"tracking": search},
+    )
+
+
+SPECS = (
+    _vittrack("vittrack_b", "ViTTrack-B", large=False, eliminates=False),
+    # Elimination has no tensors of its own: the same files fit, and only users know which to take.
+    _vittrack("vittrack_b_ce", "ViTTrack-B with elimination", large=False, eliminates=True),
+    _vittrack("vittrack_b_384", "ViTTrack-B/384", large=True, eliminates=False),
+    _vittrack("vittrack_b_384_ce", "ViTTrack-B/384 with elimination", large=True, eliminates=True),
     NetworkSpec(
         name="vitposetrack_s",
         title="ViTPoseTrack-S",

@@ -28,6 +28,23 @@ TEMPLATE_SIZE, TEMPLATE_FACTOR = 128, 2.0  # pixels; side of the crop by that of
 SEARCH_SIZE, SEARCH_FACTOR = 256, 4.0
 STRIDE = 16
 
+
+class Views(NamedTuple):
+    """The pictures that a template tracker looks at.
+
+    Parameters
+    ----------
+    template, search
+        Sides in pixels.
+    factor
+        Side of the search region by that of the box.
+    """
+
+    template: int = TEMPLATE_SIZE
+    search: int = SEARCH_SIZE
+    factor: float = SEARCH_FACTOR
+
+
 LOST = 0.4  # confidence under which an animal is held to be out of sight
 GROWTH = 1.1  # of the search region per frame out of sight
 LARGEST = 2.0  # times the usual search region

@@ -19,11 +19,9 @@ from aptv2.codecs import UDP
 from aptv2.models.lite.tracking import centre_boxes
 from aptv2.models.pose.base import normalise_for
 from aptv2.models.trackers.base import (
-    SEARCH_FACTOR,
     SEARCH_SIZE,
     STRIDE,
     TEMPLATE_FACTOR,
-    TEMPLATE_SIZE,
     Found,
     TemplateTracker,
 )
@@ -65,7 +63,7 @@ class ViTTracker(TemplateTracker):
         if pose:
             assert isinstance(network, ViTPoseTrack)
             self.skeleton, self.decoder = network.skeleton, network.pose
-        self.window = hann_window(SEARCH_SIZE // STRIDE)
+        self.window = hann_window(network.views.search // STRIDE)
         super().__init__()
 
     def state(self) -> dict[str, np.ndarray]:
@@ -87,7 +85,7 @@ class ViTTracker(TemplateTracker):
 
     @torch.inference_mode()
     def _meet(self, frame: np.ndarray, boxes: np.ndarray) -> None:
-        pixels, _ = crop_squares(frame, boxes, TEMPLATE_FACTOR, TEMPLATE_SIZE)
+        pixels, _ = crop_squares(frame, boxes, TEMPLATE_FACTOR, self.network.views.template)
         images = normalise_for(self.network, torch.from_numpy(pixels))
         templates = self.network.template_tokens(images)
         _, scores, keypoints = self._look(frame, boxes, np.ones(len(boxes)), templates)
@@ -105,8 +103,8 @@ class ViTTracker(TemplateTracker):
         self, frame: np.ndarray, around: np.ndarray, reach: np.ndarray, templates: Tensor
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Boxes (N, 4) in the frame, scores (N,) and keypoints (N, K, 3) of animals `around`."""
-        factors = SEARCH_FACTOR * reach
-        pixels, matrices = crop_squares(frame, around, factors, SEARCH_SIZE)
+        factors = self.network.views.factor * reach
+        pixels, matrices = crop_squares(frame, around, factors, self.network.views.search)
         shares, scores, keypoints = [], [], []
         count = CPU_BATCH if templates.device.type == "cpu" else GPU_BATCH
         for start in range(0, len(around), count):

@@ -1,10 +1,11 @@
 """ViTTrack: one plain ViT that finds the animal of a template in a search picture.
 
 Our reconstruction of the paper's tracker, whose weights are published and whose code is not: the
-one-stream tracker OSTrack (Ye et al., ECCV 2022) without candidate elimination. Patches of
-template and search become tokens, which go through the blocks of the ViT together, so that each
-search token may look at the animal in every layer; a centre head then reads the search tokens.
-With the weights of an official OSTrack ViT-B/256 it gives OSTrack's maps.
+one-stream tracker OSTrack (Ye et al., ECCV 2022), with or without its candidate elimination
+(:mod:`aptv2.models.trackers.elimination`). Patches of template and search become tokens, which go
+through the blocks of the ViT together, so that each search token may look at the animal in every
+layer; a centre head then reads the search tokens. With the weights of an official OSTrack ViT-B it
+gives OSTrack's maps.
 
 Of a template nothing but its patch embedding is the same in every frame: from the first block on
 its tokens have looked at the search. Reusing more would change the result, so only that is kept.
@@ -19,12 +20,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from aptv2.errors import InputError
 from aptv2.models.backbones.vit import NORM, PatchEmbed, initialise, transformer_blocks
 from aptv2.models.heads.heatmap import ExactConv2d
 from aptv2.models.network import Batch, Network, Objective
 from aptv2.models.protocols import Tracker
 from aptv2.models.registry import Task
-from aptv2.models.trackers.base import SEARCH_SIZE, STRIDE, TEMPLATE_SIZE
+from aptv2.models.trackers.base import STRIDE, Views
+from aptv2.models.trackers.elimination import eliminating
 from aptv2.models.trackers.initial import load_initial_tracker_weights
 from aptv2.models.trackers.losses import search_loss
 
@@ -120,16 +123,27 @@ class ViTTrack(Network):
         Channels of the backbone's tokens.
     head_width
         Channels of the first layers of the heads.
+    views
+        Its pictures.
+    eliminates
+        True for candidate elimination.
     """
 
     channels_last = False  # those convolutions are twice as far from exact sums
 
-    def __init__(self, backbone: Backbone, width: int, head_width: int = HEAD_WIDTH) -> None:
+    def __init__(
+        self,
+        backbone: Backbone,
+        width: int,
+        head_width: int = HEAD_WIDTH,
+        views: Views = Views(),  # noqa: B008
+        eliminates: bool = False,
+    ) -> None:
         super().__init__()
-        self.backbone = backbone
+        self.backbone, self.views, self.eliminates = backbone, views, eliminates
         self.positions = nn.ParameterDict()
-        self.add_positions("template", (TEMPLATE_SIZE, TEMPLATE_SIZE), width)
-        self.add_positions("search", (SEARCH_SIZE, SEARCH_SIZE), width)
+        self.add_positions("template", (views.template, views.template), width)
+        self.add_positions("search", (views.search, views.search), width)
         self.centre = CentreHead(width, head_width)
 
     def add_positions(self, kind: str, size: tuple[int, int], width: int) -> None:
@@ -144,7 +158,7 @@ class ViTTrack(Network):
         Parameters
         ----------
         template, search
-            float (N, 3, 128, 128) and (N, 3, 256, 256), normalised.
+            float (N, 3, 128, 128) and (N, 3, 256, 256), normalised; or of the sides of `views`.
         """
         return self.centre(self.search_features(self.template_tokens(template), search))
 
@@ -155,9 +169,13 @@ class ViTTrack(Network):
     def search_features(self, template_tokens: Tensor, search: Tensor) -> Tensor:
         """One pass: tokens (N, 64, C), pictures (N, 3, 256, 256) -> features (N, C, 16, 16)."""
         tokens = self.backbone.embed(search) + self.positions["search"]
-        tokens = self.backbone(torch.cat([template_tokens, tokens], dim=1))
-        cells = SEARCH_SIZE // STRIDE
-        return tokens[:, template_tokens.shape[1] :].transpose(1, 2).unflatten(2, (cells, cells))
+        tokens, count = torch.cat([template_tokens, tokens], dim=1), template_tokens.shape[1]
+        if self.eliminates:
+            found = eliminating(self.backbone.blocks, self.backbone.norm, tokens, count)
+        else:
+            found = self.backbone(tokens)[:, count:]
+        cells = self.views.search // STRIDE
+        return found.transpose(1, 2).unflatten(2, (cells, cells))
 
     def start_from(self, source: str | Path) -> None:
         """Take what training starts from: of a tracker, a ViTPose or MAE, all that fits."""
@@ -176,7 +194,17 @@ class ViTTrack(Network):
             positions.requires_grad_(("pose" if kind == "pose" else "tracking") in tasks)
 
     def loss(self, task: Task, batch: Batch, objective: Objective) -> Tensor:
-        """OSTrack's loss of a batch of pairs."""
+        """OSTrack's loss of a batch of pairs.
+
+        Raises
+        ------
+        InputError
+            Where the network is one that only uses OSTrack's checkpoints.
+        """
+        if self.eliminates or self.views != Views():
+            raise InputError(
+                f"model.name: {self.name} only uses OSTrack's checkpoints; train vittrack_b."
+            )
         return search_loss(self, batch)
 
 
