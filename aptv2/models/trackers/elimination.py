@@ -31,6 +31,7 @@ def eliminating(blocks: nn.Sequential, norm: nn.Module, tokens: Tensor, template
     count = tokens.shape[1] - template
     middle = _middle(template).to(tokens.device)
     places = torch.arange(count, device=tokens.device).expand(len(tokens), count)
+    block: Any
     for number, block in enumerate(blocks):
         if number not in BLOCKS:
             tokens = block(tokens)
