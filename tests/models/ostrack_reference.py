@@ -3,35 +3,18 @@
 from __future__ import annotations
 
 import math
-import zlib
 
 import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
+from reference_weights import weight
 from torch import Tensor
 
 WIDTH, DEPTH, HEADS = 48, 2, 4
 
 State = dict[str, Tensor]
 Shapes = dict[str, tuple[int, ...]]
-
-
-def weight(name: str, shape: tuple[int, ...]) -> Tensor:
-    """The reference's rule for a tensor of a checkpoint."""
-    generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))
-    if name.endswith("num_batches_tracked"):
-        return torch.ones((), dtype=torch.int64)
-    if name.endswith("running_var"):
-        return 0.5 + torch.rand(shape, generator=generator)
-    noise = torch.randn(shape, generator=generator)
-    if name.endswith("running_mean"):
-        return 0.1 * noise
-    if name.endswith("weight") and len(shape) == 1:
-        return 1 + 0.1 * noise
-    if name.endswith("bias"):
-        return 0.05 * noise
-    return noise / math.sqrt(math.prod(shape[1:])) if len(shape) > 1 else 0.02 * noise
 
 
 def state_of(manifest: dict[str, tuple[int, ...]]) -> State:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import json
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from reference_weights import weight
 from torch import Tensor, nn
 
 from aptv2 import crops
@@ -52,23 +52,6 @@ PAPER = [each.name for each in registry.specs().values() if each.tasks == ("pose
 def networks(names: object) -> list[object]:
     """Parameters of a test, the large ones marked as slow."""
     return [pytest.param(name, marks=pytest.mark.slow if name in LARGE else ()) for name in names]
-
-
-def weight(name: str, shape: list[int]) -> Tensor:
-    """The reference's rule for a tensor of a checkpoint."""
-    generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))
-    if name.endswith("num_batches_tracked"):
-        return torch.ones((), dtype=torch.int64)
-    if name.endswith("running_var"):
-        return 0.5 + torch.rand(shape, generator=generator)
-    noise = torch.randn(shape, generator=generator)
-    if name.endswith("running_mean"):
-        return 0.1 * noise
-    if name.endswith("weight") and len(shape) == 1:
-        return 1 + 0.1 * noise
-    if name.endswith("bias"):
-        return 0.05 * noise
-    return noise / np.sqrt(np.prod(shape[1:])) if len(shape) > 1 else 0.02 * noise
 
 
 @functools.lru_cache(maxsize=1)
