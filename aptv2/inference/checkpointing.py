@@ -17,7 +17,7 @@ from aptv2.locks import LOCK_FILES, held
 from aptv2.models.protocols import State
 from aptv2.resuming import check_same_settings
 
-_VERSION = 2
+_VERSION = 3
 
 
 @contextmanager
