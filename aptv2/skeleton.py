@@ -10,6 +10,7 @@ import math
 import re
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -86,7 +87,7 @@ class Skeleton:
             order[[left, right]] = right, left
         return order
 
-    @property
+    @cached_property  # asked for each picture that could be mirrored
     def unpaired(self) -> tuple[str, ...]:
         """Keypoints that may have a twin that is not known: a mirrored image would swap the two.
 

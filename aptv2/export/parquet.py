@@ -32,18 +32,19 @@ def write_parquet(table: PoseTable, path: str | Path) -> None:
     sizes = np.unique(table.frames.sizes, axis=0)
     if len(sizes) == 1:
         metadata |= {"width": str(sizes[0, 0]), "height": str(sizes[0, 1])}
+    videos = table.video_names
     order = np.lexsort((table.tracks, table.frame))
-    schema = _rows(table, order[:0]).schema.with_metadata(metadata)
+    schema = _rows(table, videos, order[:0]).schema.with_metadata(metadata)
     with (
         atomic_write(path) as temporary,
         parquet.ParquetWriter(temporary, schema, compression="zstd") as writer,
     ):
         for start in range(0, len(order), _ROWS):
-            writer.write_table(_rows(table, order[start : start + _ROWS]).cast(schema))
+            writer.write_table(_rows(table, videos, order[start : start + _ROWS]).cast(schema))
 
 
-def _rows(table: PoseTable, rows: np.ndarray) -> Any:
-    """One row a keypoint of these animals, as an Arrow table."""
+def _rows(table: PoseTable, videos: np.ndarray, rows: np.ndarray) -> Any:
+    """One row a keypoint of these animals, as an Arrow table; `videos` has a name a frame."""
     import pyarrow
 
     count = len(table.skeleton)
@@ -65,14 +66,13 @@ def _rows(table: PoseTable, rows: np.ndarray) -> Any:
     real = pyarrow.float32()
     names = np.tile(np.array(table.skeleton.names, object), len(rows))
     images = np.array([_text(name) for name in frames.names], object)
-    videos = np.array([_text(name) for name in table.video_names], object)
     name = {}
     if table.names:
         given = np.array([table.names.get(track, "") for track in animals.tracks.tolist()], object)
         name["name"] = column(given, given == "", text)
     video = {}
     if any(videos):
-        shown = videos[table.frame[rows]]
+        shown = np.array([_text(name) for name in videos[table.frame[rows]]], object)
         video["video"] = column(shown, shown == "", text)
     columns = {
         "frame": column(frames.indices, frames.indices == -1, whole),
