@@ -40,7 +40,7 @@ from aptv2.models.registry import Task
 from aptv2.models.trackers.losses import search_loss
 from aptv2.models.trackers.vittrack import HEAD_WIDTH, Backbone, Maps, ViTTrack
 from aptv2.skeleton import Skeleton
-from aptv2.weights.files import read_weights
+from aptv2.weights.files import read_part
 from aptv2.weights.imagenet import imagenet_tensors
 
 POSE_SIZE = (256, 192)  # height and width of a pose crop, ViTPose's
@@ -82,8 +82,8 @@ class ConvolutionalStem(nn.Module):
 
     def load_embedded(self) -> None:
         """Take the first layers of the embedded network's backbone."""
-        tensors, prefix = read_weights(EMBEDDED)[0], "pose.backbone.net."
-        self.net.load_state_dict({name: tensors[prefix + name] for name in self.net.state_dict()})
+        tensors = read_part(EMBEDDED, "pose.backbone.net")
+        self.net.load_state_dict({name: tensors[name] for name in self.net.state_dict()})
 
 
 class ViTPoseTrack(ViTTrack):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +70,7 @@ def box_source(table: PoseTable, images: Images, settings: Scenes, root: Path) -
         added, unsure = added_boxes(own, found.boxes[rows].astype(float), found.scores[rows])
         boxes.append(np.concatenate([own, added]))
         doubtful.append(unsure)
-    return BoxSource(source.images, boxes, doubtful, settings.complete)
+    return replace(source, boxes=boxes, doubtful=doubtful)
 
 
 def added_boxes(

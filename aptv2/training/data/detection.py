@@ -56,14 +56,12 @@ class BoxSource:
         table: PoseTable,
         images: Images,
         complete: bool = True,
-        doubtful: list[np.ndarray] | None = None,
     ) -> BoxSource:
         """The animals of a table that have a box; a table without animals is background."""
         boxed = np.isfinite(table.boxes).all(axis=1)
         rows = [table.rows_of(frame) for frame in range(len(table.frames))]
         boxes = [table.boxes[of_frame[boxed[of_frame]]].astype(float) for of_frame in rows]
-        nothing = [np.empty((0, 4)) for _ in rows]
-        return cls(images, boxes, nothing if doubtful is None else doubtful, complete)
+        return cls(images, boxes, [np.empty((0, 4)) for _ in rows], complete)
 
 
 class DetectionScenes(Dataset[Sample]):
